@@ -1,0 +1,678 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-d across a live update
+ */
+#define pr_fmt(fmt) "DMAR: liveupdate: " fmt
+
+#include <linux/crash_dump.h>
+#include <linux/dmar.h>
+#include <linux/io.h>
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/generic_pt/liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/pci.h>
+#include <linux/syscore_ops.h>
+#include <linux/tboot.h>
+#include <linux/xarray.h>
+
+#include "../iommu-pages.h"
+#include "../iommu-pages-liveupdate.h"
+#include "iommu.h"
+#include "liveupdate.h"
+
+/**
+ * DOC: VT-d live update
+ *
+ * In legacy mode the way from a unit to a page table is: root table, context
+ * table of the bus, context entry of the device. Kept are the root table of
+ * each unit that has a kept device, and the context tables of those devices'
+ * buses. When the old kernel is about to jump, with all devices shut down, every
+ * root entry whose table is not kept and every context entry of a device that
+ * is not kept is cleared, and the caches are flushed. So no entry leads into
+ * memory that the next kernel may use, and the DMA of those devices is blocked.
+ * Translation stays on, interrupts of the unit are masked.
+ *
+ * The new kernel checks what it finds against the records, clears the same
+ * entries again, reserves the domain IDs that are in use and goes on with these
+ * tables as its own. It never turns translation off. If something does not fit,
+ * the unit gets a fresh root table instead, which blocks all its devices.
+ *
+ * A context table that is linked into the root table after preserve, for a
+ * device that is plugged in, is not kept, so its root entry is cleared.
+ *
+ * Locks: iommu->lock protects the tables. KHO is called without it, context
+ * tables are never freed while the unit lives.
+ */
+
+/**
+ * struct intel_lu_unit - What the old kernel remembers of a kept unit
+ * @iommu:  The unit
+ * @tables: Preserved page, see &struct iommu_lu_unit_ser
+ * @users:  How many kept devices need the table of that index
+ * @kept:   Requester IDs of the kept devices
+ */
+struct intel_lu_unit {
+	struct intel_iommu *iommu;
+	u64 *tables;
+	u16 users[IOMMU_LU_VTD_NR_TABLES];
+	struct xarray kept;
+};
+
+static struct intel_iommu *to_intel(struct iommu_device *iommu)
+{
+	return container_of(iommu, struct intel_iommu, iommu);
+}
+
+/* ---- The old kernel ------------------------------------------------------ */
+
+static int intel_lu_preserve_unit(struct iommu_lu_unit *unit)
+{
+	struct intel_iommu *iommu = to_intel(unit->iommu);
+	struct iommu_lu_unit_ser *ser = unit->ser;
+	struct intel_lu_unit *lu;
+	int ret;
+
+	if (sm_supported(iommu) || iommu->drhd->ignored || tboot_enabled())
+		return -EOPNOTSUPP;
+
+	lu = kzalloc_obj(*lu);
+	if (!lu)
+		return -ENOMEM;
+	lu->iommu = iommu;
+	xa_init(&lu->kept);
+
+	lu->tables = kho_alloc_preserve(PAGE_SIZE);
+	if (IS_ERR(lu->tables)) {
+		ret = PTR_ERR(lu->tables);
+		goto err_free;
+	}
+	ret = iommu_page_preserve(iommu->root_entry);
+	if (ret)
+		goto err_tables;
+
+	ser->type = IOMMU_LU_UNIT_VTD;
+	ser->base = iommu->reg_phys;
+	ser->segment = iommu->segment;
+	ser->mode = IOMMU_LU_VTD_LEGACY;
+	ser->cap = iommu->cap;
+	ser->ecap = iommu->ecap;
+	ser->root = virt_to_phys(iommu->root_entry);
+	ser->tables = virt_to_phys(lu->tables);
+	unit->priv = lu;
+	return 0;
+
+err_tables:
+	kho_unpreserve_free(lu->tables);
+err_free:
+	kfree(lu);
+	return ret;
+}
+
+static void intel_lu_unpreserve_unit(struct iommu_lu_unit *unit)
+{
+	struct intel_lu_unit *lu = unit->priv;
+
+	WARN_ON(!xa_empty(&lu->kept));
+	iommu_page_unpreserve(lu->iommu->root_entry);
+	kho_unpreserve_free(lu->tables);
+	xa_destroy(&lu->kept);
+	kfree(lu);
+}
+
+static struct context_entry *bus_table(struct intel_iommu *iommu, u8 bus)
+{
+	struct context_entry *table;
+
+	spin_lock(&iommu->lock);
+	table = iommu_context_addr(iommu, bus, 0, 0);
+	spin_unlock(&iommu->lock);
+	return table;
+}
+
+static int table_get(struct intel_lu_unit *lu, u8 bus)
+{
+	unsigned int idx = bus * 2;
+	struct context_entry *table;
+	int ret;
+
+	if (lu->users[idx]) {
+		lu->users[idx]++;
+		return 0;
+	}
+
+	table = bus_table(lu->iommu, bus);
+	if (!table)
+		return -ENODEV;
+	ret = iommu_page_preserve(table);
+	if (ret)
+		return ret;
+	lu->tables[idx] = virt_to_phys(table);
+	lu->users[idx] = 1;
+	return 0;
+}
+
+static void table_put(struct intel_lu_unit *lu, u8 bus)
+{
+	unsigned int idx = bus * 2;
+
+	if (--lu->users[idx])
+		return;
+	iommu_page_unpreserve(phys_to_virt(lu->tables[idx]));
+	lu->tables[idx] = 0;
+}
+
+static int intel_lu_preserve_device(struct iommu_lu_unit *unit,
+				    struct device *dev,
+				    struct iommu_domain *domain,
+				    struct iommu_lu_device_ser *ser)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct intel_lu_unit *lu = unit->priv;
+	int ret;
+
+	if (info->ats_supported || dev_is_real_dma_subdevice(dev))
+		return -EOPNOTSUPP;
+	if (info->domain != dmar_domain)
+		return -EINVAL;
+
+	ret = table_get(lu, info->bus);
+	if (ret)
+		return ret;
+	ret = xa_insert(&lu->kept, ser->rid, xa_mk_value(1), GFP_KERNEL);
+	if (ret) {
+		table_put(lu, info->bus);
+		return ret;
+	}
+	ser->attach_id = domain_id_iommu(dmar_domain, info->iommu);
+	return 0;
+}
+
+static void intel_lu_unpreserve_device(struct iommu_lu_unit *unit,
+				       const struct iommu_lu_device_ser *ser)
+{
+	struct intel_lu_unit *lu = unit->priv;
+
+	xa_erase(&lu->kept, ser->rid);
+	table_put(lu, PCI_BUS_NUM(ser->rid));
+}
+
+static int intel_lu_preserve_domain(struct iommu_domain *domain,
+				    struct iommu_lu_domain_ser *ser)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	int ret;
+
+	if (!intel_domain_is_ss_paging(dmar_domain) ||
+	    dmar_domain->nested_parent || dmar_domain->dirty_tracking)
+		return -EOPNOTSUPP;
+
+	ret = pt_iommu_vtdss_preserve(&dmar_domain->sspt, &ser->pt);
+	if (ret)
+		return ret;
+
+	ser->type = IOMMU_LU_UNIT_VTD;
+	ser->pgsizes = domain->pgsize_bitmap;
+	if (dmar_domain->force_snooping)
+		ser->flags |= IOMMU_LU_DOMAIN_FORCE_SNOOP;
+	return 0;
+}
+
+static void intel_lu_unpreserve_domain(struct iommu_domain *domain)
+{
+	pt_iommu_vtdss_unpreserve(&to_dmar_domain(domain)->sspt);
+}
+
+static void clear_bus(struct intel_lu_unit *lu, u8 bus)
+{
+	struct intel_iommu *iommu = lu->iommu;
+	struct root_entry *root = &iommu->root_entry[bus];
+	struct context_entry *table;
+
+	if (!(root->lo & 1))
+		return;
+
+	if (!lu->tables[bus * 2]) {
+		root->lo = 0;
+		root->hi = 0;
+		__iommu_flush_cache(iommu, root, sizeof(*root));
+		return;
+	}
+
+	table = phys_to_virt(lu->tables[bus * 2]);
+	for (unsigned int devfn = 0; devfn < 256; devfn++) {
+		if (!context_present(&table[devfn]) ||
+		    xa_load(&lu->kept, PCI_DEVID(bus, devfn)))
+			continue;
+		context_clear_present(&table[devfn]);
+		context_clear_entry(&table[devfn]);
+		__iommu_flush_cache(iommu, &table[devfn], sizeof(*table));
+	}
+}
+
+static void clear_unit(struct intel_lu_unit *lu)
+{
+	struct intel_iommu *iommu = lu->iommu;
+
+	spin_lock(&iommu->lock);
+	for (unsigned int bus = 0; bus < 256; bus++)
+		clear_bus(lu, bus);
+	spin_unlock(&iommu->lock);
+
+	iommu_flush_write_buffer(iommu);
+	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
+	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+}
+
+/* All devices are shut down, all processors are still there */
+static void intel_lu_syscore_shutdown(void *data)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	if (!iommu_lu_jumping())
+		return;
+
+	guard(rwsem_read)(&dmar_global_lock);
+	for_each_active_iommu(iommu, drhd)
+		if (iommu->iommu.lu)
+			clear_unit(iommu->iommu.lu->priv);
+}
+
+static const struct syscore_ops intel_lu_syscore_ops = {
+	.shutdown = intel_lu_syscore_shutdown,
+};
+
+static struct syscore intel_lu_syscore = {
+	.ops = &intel_lu_syscore_ops,
+};
+
+static int __init intel_lu_init(void)
+{
+	register_syscore(&intel_lu_syscore);
+	return 0;
+}
+device_initcall(intel_lu_init);
+
+/**
+ * intel_lu_shutdown_unit - The last step of the old kernel
+ * @iommu: The unit
+ *
+ * Context: One processor, interrupts off.
+ * Return: true when translation is to stay on.
+ */
+bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
+{
+	if (!iommu_lu_jumping() || !iommu->iommu.lu)
+		return false;
+
+	/* A fault must not be told to a processor that another kernel runs on */
+	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
+	readl(iommu->reg + DMAR_FECTL_REG);
+	return true;
+}
+
+/* ---- The new kernel: units ----------------------------------------------- */
+
+static const char *entry_error(struct intel_iommu *iommu,
+			       const struct context_entry *entry,
+			       const struct iommu_lu_device *dev)
+{
+	const struct iommu_lu_domain_ser *domain = iommu_lu_device_domain(dev);
+	struct context_entry want = {};
+
+	if (!domain)
+		return "its domain has no record";
+	if (dev->ser->attach_id < IDA_START_DID ||
+	    dev->ser->attach_id >= iommu->max_domain_id)
+		return "its domain ID is out of range";
+
+	context_set_domain_id(&want, dev->ser->attach_id);
+	context_set_address_root(&want, domain->pt.top);
+	context_set_address_width(&want, domain->pt.top_level - 1);
+	context_set_translation_type(&want, CONTEXT_TT_MULTI_LEVEL);
+	context_set_fault_enable(&want);
+	context_set_present(&want);
+	if (entry->lo != want.lo || entry->hi != want.hi)
+		return "its context entry is not as recorded";
+	return NULL;
+}
+
+/*
+ * Two devices on one domain have one domain ID, two domains never have. @dids
+ * is domain ID to slot of the domain.
+ */
+static const char *reserve_did(struct intel_iommu *iommu, struct xarray *dids,
+			       const struct iommu_lu_device *dev)
+{
+	u32 did = dev->ser->attach_id;
+	void *seen;
+
+	seen = xa_load(dids, did);
+	if (seen)
+		return xa_to_value(seen) == dev->domain ?
+			NULL : "its domain ID belongs to another domain";
+	if (xa_err(xa_store(dids, did, xa_mk_value(dev->domain), GFP_KERNEL)) ||
+	    ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL) < 0)
+		return "its domain ID cannot be reserved";
+	return NULL;
+}
+
+static void adopt_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+			struct context_entry *table, u8 bus,
+			struct xarray *dids)
+{
+	struct iommu_lu_device *dev;
+	const char *why;
+
+	for (unsigned int devfn = 0; devfn < 256; devfn++) {
+		if (!table[devfn].lo && !table[devfn].hi)
+			continue;
+
+		dev = iommu_lu_find_device(unit->ser->segment,
+					   PCI_DEVID(bus, devfn));
+		if (dev && dev->unit == unit &&
+		    dev->state == IOMMU_LU_INCOMING) {
+			why = entry_error(iommu, &table[devfn], dev);
+			if (!why)
+				why = reserve_did(iommu, dids, dev);
+			if (!why)
+				continue;
+			iommu_lu_reject_device(dev, why);
+		}
+		context_clear_entry(&table[devfn]);
+	}
+	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
+}
+
+static void adopt_buses(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+			struct root_entry *root, const u64 *tables)
+{
+	struct context_entry *table;
+	DEFINE_XARRAY(dids);
+
+	for (unsigned int bus = 0; bus < 256; bus++) {
+		u64 phys = tables[bus * 2];
+
+		table = NULL;
+		if (phys && root[bus].lo == (phys | 1) && !root[bus].hi)
+			table = iommu_page_restore(phys);
+		if (table)
+			adopt_table(iommu, unit, table, bus, &dids);
+		else
+			root[bus] = (struct root_entry){};
+	}
+	__iommu_flush_cache(iommu, root, VTD_PAGE_SIZE);
+	xa_destroy(&dids);
+}
+
+static int adopt_root(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
+{
+	const struct iommu_lu_unit_ser *ser = unit->ser;
+	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
+	struct root_entry *root;
+
+	/* The kind of table can only be changed with translation off */
+	if (ser->mode != IOMMU_LU_VTD_LEGACY || sm_supported(iommu) ||
+	    (rtaddr & DMA_RTADDR_SMT)) {
+		pr_err("%s: the mode is not the one of the previous kernel\n",
+		       iommu->name);
+		return -EINVAL;
+	}
+	if ((rtaddr & VTD_PAGE_MASK) != ser->root || ser->cap != iommu->cap ||
+	    ser->ecap != iommu->ecap) {
+		pr_err("%s: root table %#llx or capabilities are not as recorded\n",
+		       iommu->name, rtaddr);
+		return -EINVAL;
+	}
+	if (!ser->tables || !PAGE_ALIGNED(ser->tables) ||
+	    !pfn_valid(PHYS_PFN(ser->tables))) {
+		pr_err("%s: bad list of tables at %#llx\n", iommu->name,
+		       ser->tables);
+		return -EINVAL;
+	}
+
+	root = iommu_page_restore(ser->root);
+	if (!root)
+		return -EINVAL;
+	adopt_buses(iommu, unit, root, phys_to_virt(ser->tables));
+	kho_restore_free(phys_to_virt(ser->tables));
+	iommu->root_entry = root;
+	return 0;
+}
+
+/* Nothing may go on that is not known to be translated as before */
+static void stop_all_masters(u32 segment)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev)
+		if (pci_domain_nr(pdev->bus) == segment && !pdev->driver &&
+		    !pci_is_bridge(pdev))
+			pci_clear_master(pdev);
+}
+
+/**
+ * intel_lu_restore_unit - Go on with the tables of the previous kernel
+ * @iommu: The unit, with QI set up and nothing else changed
+ *
+ * If the unit has kept devices, its root_entry is set on return, or, when the
+ * handover cannot be used, left for a fresh table. In both cases translation
+ * stays on.
+ *
+ * Context: init_dmars(), with dmar_global_lock held for writing.
+ */
+void __init intel_lu_restore_unit(struct intel_iommu *iommu)
+{
+	struct iommu_lu_unit *unit;
+	int ret;
+
+	if (is_kdump_kernel())
+		return;
+
+	unit = iommu_lu_adopt_unit(&iommu->iommu, &intel_liveupdate_ops,
+				   IOMMU_LU_UNIT_VTD, iommu->reg_phys,
+				   iommu->segment);
+	if (!unit || !(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED))
+		return;
+
+	/* Without this mark nobody turns translation off or copies tables */
+	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
+
+	ret = PTR_ERR_OR_ZERO(unit);
+	if (!ret)
+		ret = adopt_root(iommu, unit);
+	if (!ret) {
+		pr_info("%s: goes on with the tables of the previous kernel\n",
+			iommu->name);
+		return;
+	}
+
+	pr_err("%s: cannot go on with the tables of the previous kernel, all DMA is blocked: %pe\n",
+	       iommu->name, ERR_PTR(ret));
+	stop_all_masters(iommu->segment);
+	if (!IS_ERR(unit))
+		unit->iommu = NULL;
+}
+
+/* ---- The new kernel: domains and devices ---------------------------------- */
+
+static struct intel_iommu *any_iommu(void)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	for_each_active_iommu(iommu, drhd)
+		return iommu;
+	return NULL;
+}
+
+static struct iommu_domain *
+intel_lu_restore_domain(const struct iommu_lu_domain_ser *ser)
+{
+	struct pt_iommu_vtdss_cfg cfg = {};
+	struct dmar_domain *domain;
+	struct intel_iommu *iommu;
+	int ret;
+
+	/* Only names the device for cache maintenance, any unit does */
+	scoped_guard(rcu)
+		iommu = any_iommu();
+	if (!iommu)
+		return ERR_PTR(-ENODEV);
+
+	domain = paging_domain_alloc();
+	if (IS_ERR(domain))
+		return ERR_CAST(domain);
+
+	cfg.common.hw_max_vasz_lg2 = ser->pt.max_vasz_lg2;
+	cfg.common.hw_max_oasz_lg2 = ser->pt.max_oasz_lg2;
+	cfg.common.features = BIT(PT_FEAT_FLUSH_RANGE) |
+			      (u32)ser->pt.fmt_features << PT_FEAT_FMT_START;
+	if (ser->pt.flags & IOMMU_PT_SER_DMA_INCOHERENT)
+		cfg.common.features |= BIT(PT_FEAT_DMA_INCOHERENT);
+	cfg.top_level = ser->pt.top_level;
+
+	domain->iommu.iommu_device = iommu->iommu.dev;
+	domain->iommu.nid = NUMA_NO_NODE;
+	domain->domain.ops = &intel_ss_paging_domain_ops;
+	domain->domain.owner = &intel_iommu_ops;
+	domain->force_snooping = !!(ser->flags & IOMMU_LU_DOMAIN_FORCE_SNOOP);
+	domain->iotlb_sync_map = true;
+
+	ret = pt_iommu_vtdss_restore(&domain->sspt, &cfg, &ser->pt, GFP_KERNEL);
+	if (ret) {
+		kfree(domain);
+		return ERR_PTR(ret);
+	}
+	domain->domain.pgsize_bitmap &= ser->pgsizes;
+	return &domain->domain;
+}
+
+/*
+ * The domain keeps the domain ID it has in the live entries, until it is
+ * released: also while none of its devices is known to this kernel yet.
+ */
+static int hold_did(struct dmar_domain *domain, struct intel_iommu *iommu,
+		    u16 did)
+{
+	struct iommu_domain_info *info;
+	int ret;
+
+	guard(mutex)(&iommu->did_lock);
+	info = xa_load(&domain->iommu_array, iommu->seq_id);
+	if (info)
+		return info->did == did ? 0 : -EINVAL;
+
+	info = kzalloc_obj(*info);
+	if (!info)
+		return -ENOMEM;
+	info->refcnt = 1;
+	info->did = did;
+	info->iommu = iommu;
+	ret = xa_insert(&domain->iommu_array, iommu->seq_id, info, GFP_KERNEL);
+	if (ret)
+		kfree(info);
+	return ret;
+}
+
+static bool entry_is(struct device_domain_info *info,
+		     const struct context_entry *want)
+{
+	struct context_entry *entry;
+
+	guard(spinlock)(&info->iommu->lock);
+	entry = iommu_context_addr(info->iommu, info->bus, info->devfn, 0);
+	return entry && entry->lo == want->lo && entry->hi == want->hi;
+}
+
+static int intel_lu_restore_device(struct iommu_domain *domain,
+				   struct device *dev,
+				   const struct iommu_lu_device_ser *ser)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct intel_iommu *iommu = info->iommu;
+	struct context_entry want;
+	unsigned long flags;
+	int ret;
+
+	intel_context_entry_fill(info, dmar_domain, ser->attach_id, &want);
+	if (!entry_is(info, &want))
+		return -EINVAL;
+
+	ret = hold_did(dmar_domain, iommu, ser->attach_id);
+	if (ret)
+		return ret;
+	ret = domain_attach_iommu(dmar_domain, iommu);
+	if (ret)
+		return ret;
+	ret = cache_tag_assign_domain(dmar_domain, dev, IOMMU_NO_PASID);
+	if (ret) {
+		domain_detach_iommu(dmar_domain, iommu);
+		return ret;
+	}
+
+	info->domain = dmar_domain;
+	info->domain_attached = true;
+	spin_lock_irqsave(&dmar_domain->lock, flags);
+	list_add(&info->link, &dmar_domain->devices);
+	spin_unlock_irqrestore(&dmar_domain->lock, flags);
+	return 0;
+}
+
+static bool intel_lu_domain_in_use(struct iommu_domain *domain)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+
+	guard(spinlock_irqsave)(&dmar_domain->lock);
+	return !list_empty(&dmar_domain->devices);
+}
+
+static void intel_lu_release_domain(struct iommu_domain *domain)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct iommu_domain_info *info;
+	unsigned long i;
+
+	xa_for_each(&dmar_domain->iommu_array, i, info)
+		domain_detach_iommu(dmar_domain, info->iommu);
+}
+
+const struct iommu_liveupdate_ops intel_liveupdate_ops = {
+	.preserve_unit		= intel_lu_preserve_unit,
+	.unpreserve_unit	= intel_lu_unpreserve_unit,
+	.preserve_device	= intel_lu_preserve_device,
+	.unpreserve_device	= intel_lu_unpreserve_device,
+	.preserve_domain	= intel_lu_preserve_domain,
+	.unpreserve_domain	= intel_lu_unpreserve_domain,
+	.restore_domain		= intel_lu_restore_domain,
+	.restore_device		= intel_lu_restore_device,
+	.domain_in_use		= intel_lu_domain_in_use,
+	.release_domain		= intel_lu_release_domain,
+};
+
+/**
+ * intel_lu_attach - Attach without a gap where that is possible
+ * @domain: The new domain
+ * @dev:    The device
+ * @old:    The one it is attached to
+ *
+ * Context: attach_dev of a paging domain, with group->mutex held.
+ * Return: 0 when it is done, 1 when the ordinary attach is to be used, an error
+ * with @dev attached as it was.
+ */
+int intel_lu_attach(struct iommu_domain *domain, struct device *dev,
+		    struct iommu_domain *old)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	/* The first attach of a restored device: intel_lu_restore_device() did it */
+	if (!old && iommu_lu_domain_restored(domain) &&
+	    info->domain == to_dmar_domain(domain))
+		return 0;
+
+	return intel_replace_hitless(to_dmar_domain(domain), dev);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __INTEL_IOMMU_LIVEUPDATE_H
+#define __INTEL_IOMMU_LIVEUPDATE_H
+
+#include <linux/types.h>
+
+struct context_entry;
+struct device;
+struct device_domain_info;
+struct dmar_domain;
+struct intel_iommu;
+struct iommu_domain;
+struct iommu_liveupdate_ops;
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
+
+extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
+
+void intel_lu_restore_unit(struct intel_iommu *iommu);
+bool intel_lu_shutdown_unit(struct intel_iommu *iommu);
+int intel_lu_attach(struct iommu_domain *domain, struct device *dev,
+		    struct iommu_domain *old);
+
+/* iommu.c */
+struct dmar_domain *paging_domain_alloc(void);
+
+/* replace.c */
+void intel_context_entry_fill(struct device_domain_info *info,
+			      struct dmar_domain *domain, u16 did,
+			      struct context_entry *entry);
+int intel_replace_hitless(struct dmar_domain *domain, struct device *dev);
+
+#define INTEL_LIVEUPDATE_OPS	.lu_ops = &intel_liveupdate_ops,
+
+#else
+
+static inline void intel_lu_restore_unit(struct intel_iommu *iommu)
+{
+}
+
+static inline bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
+{
+	return false;
+}
+
+static inline int intel_lu_attach(struct iommu_domain *domain,
+				  struct device *dev, struct iommu_domain *old)
+{
+	return 1;
+}
+
+#define INTEL_LIVEUPDATE_OPS
+
+#endif
+#endif

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Handing IOMMU table pages to the next kernel
+ *
+ * A page that crosses keeps its content. It is counted as an IOMMU page by the
+ * kernel that owns it: by the old one until the end, by the new one from the
+ * moment iommu_page_restore() gives it back.
+ */
+#include <kunit/static_stub.h>
+#include <linux/kexec_handover.h>
+#include <linux/mm.h>
+
+#include "iommu-pages.h"
+#include "iommu-pages-liveupdate.h"
+
+/**
+ * iommu_page_preserve - Keep a page for the next kernel
+ * @virt: Address returned from iommu_alloc_pages_node_sz()
+ *
+ * Preserving a page twice is a bug of the caller: one unpreserve undoes both.
+ *
+ * Context: May sleep.
+ * Return: 0 on success or the error of kho_preserve_folio().
+ */
+int iommu_page_preserve(void *virt)
+{
+	return kho_preserve_folio(virt_to_folio(virt));
+}
+
+/**
+ * iommu_page_unpreserve - Undo iommu_page_preserve()
+ * @virt: The same address
+ *
+ * Context: May sleep.
+ */
+void iommu_page_unpreserve(void *virt)
+{
+	kho_unpreserve_folio(virt_to_folio(virt));
+}
+
+/**
+ * iommu_pages_list_preserve - Keep all pages of a list for the next kernel
+ * @list:     Pages in use, linked for this call only; empty on return
+ * @nr_pages: Set to the number of pages on success
+ *
+ * Context: May sleep.
+ * Return: 0 on success, or the error of kho_preserve_folio() with none of the
+ * pages preserved.
+ */
+int iommu_pages_list_preserve(struct iommu_pages_list *list,
+			      unsigned long *nr_pages)
+{
+	struct ioptdesc *iopt, *tmp;
+	unsigned long nr = 0;
+	int ret = 0;
+
+	list_for_each_entry(iopt, &list->pages, iopt_freelist_elm) {
+		ret = kho_preserve_folio(ioptdesc_folio(iopt));
+		if (ret)
+			break;
+		nr++;
+	}
+
+	if (!ret)
+		*nr_pages = nr;
+
+	/* The links were lent by pages in use: leave none behind */
+	list_for_each_entry_safe(iopt, tmp, &list->pages, iopt_freelist_elm) {
+		list_del(&iopt->iopt_freelist_elm);
+		if (ret && nr) {
+			kho_unpreserve_folio(ioptdesc_folio(iopt));
+			nr--;
+		}
+	}
+	return ret;
+}
+EXPORT_SYMBOL_GPL(iommu_pages_list_preserve);
+
+/**
+ * iommu_pages_list_unpreserve - Undo iommu_pages_list_preserve()
+ * @list: The same pages, in any order; empty on return
+ *
+ * Context: May sleep.
+ */
+void iommu_pages_list_unpreserve(struct iommu_pages_list *list)
+{
+	struct ioptdesc *iopt, *tmp;
+
+	list_for_each_entry_safe(iopt, tmp, &list->pages, iopt_freelist_elm) {
+		list_del(&iopt->iopt_freelist_elm);
+		kho_unpreserve_folio(ioptdesc_folio(iopt));
+	}
+}
+EXPORT_SYMBOL_GPL(iommu_pages_list_unpreserve);
+
+/**
+ * iommu_page_restore - Take over a page from the previous kernel
+ * @phys: Physical address of the page, not trusted
+ *
+ * The page then belongs to the caller, counted like any other, and is freed
+ * with iommu_free_pages() or iommu_put_pages_list(). This works once for each
+ * page.
+ *
+ * Return: its virtual address, or NULL when no page was preserved at @phys.
+ */
+void *iommu_page_restore(phys_addr_t phys)
+{
+	struct ioptdesc *iopt;
+	struct folio *folio;
+	unsigned long pgcnt;
+
+	KUNIT_STATIC_STUB_REDIRECT(iommu_page_restore, phys);
+
+	folio = kho_restore_folio(phys);
+	if (!folio) {
+		pr_err("iommu: no preserved page at %pa, leaving it alone\n",
+		       &phys);
+		return NULL;
+	}
+
+	iopt = folio_ioptdesc(folio);
+	iopt->incoherent = false;
+
+	pgcnt = folio_nr_pages(folio);
+	mod_node_page_state(folio_pgdat(folio), NR_IOMMU_PAGES, pgcnt);
+	lruvec_stat_mod_folio(folio, NR_SECONDARY_PAGETABLE, pgcnt);
+	return folio_address(folio);
+}
+EXPORT_SYMBOL_GPL(iommu_page_restore);

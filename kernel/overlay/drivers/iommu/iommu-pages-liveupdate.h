@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __IOMMU_PAGES_LIVEUPDATE_H
+#define __IOMMU_PAGES_LIVEUPDATE_H
+
+#include <linux/types.h>
+
+struct iommu_pages_list;
+
+int iommu_page_preserve(void *virt);
+void iommu_page_unpreserve(void *virt);
+int iommu_pages_list_preserve(struct iommu_pages_list *list,
+			      unsigned long *nr_pages);
+void iommu_pages_list_unpreserve(struct iommu_pages_list *list);
+void *iommu_page_restore(phys_addr_t phys);
+
+#endif /* __IOMMU_PAGES_LIVEUPDATE_H */

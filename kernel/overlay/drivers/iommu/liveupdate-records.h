@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Arrays of records that cross a live update
+ */
+#ifndef __IOMMU_LIVEUPDATE_RECORDS_H
+#define __IOMMU_LIVEUPDATE_RECORDS_H
+
+#include <linux/idr.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+
+/**
+ * struct iommu_lu_records - Slots of one kind
+ * @slot_size: Size of a slot in bytes
+ * @nr_blocks: Blocks in @blocks
+ * @blocks:    Number of a block to its address
+ * @used:      Slots in use, in the old kernel
+ * @head:      Where the address of the first block is written
+ */
+struct iommu_lu_records {
+	u32 slot_size;
+	unsigned int nr_blocks;
+	struct xarray blocks;
+	struct ida used;
+	u64 *head;
+};
+
+void iommu_lu_records_init(struct iommu_lu_records *records, u32 slot_size,
+			   u64 *head);
+void iommu_lu_records_destroy(struct iommu_lu_records *records);
+void *iommu_lu_record_alloc(struct iommu_lu_records *records, u32 *index);
+void iommu_lu_record_free(struct iommu_lu_records *records, u32 index);
+
+int iommu_lu_records_parse(struct iommu_lu_records *records, u32 slot_size,
+			   u64 head);
+void iommu_lu_records_release(struct iommu_lu_records *records);
+u32 iommu_lu_records_end(struct iommu_lu_records *records);
+void *iommu_lu_record(struct iommu_lu_records *records, u32 index);
+
+#endif /* __IOMMU_LIVEUPDATE_RECORDS_H */

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PCI devices that stay on the bus across a live update
+ */
+#include <linux/iommu-liveupdate.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
+#include <linux/xarray.h>
+
+/**
+ * DOC: PCI live update
+ *
+ * When a kernel ends with kexec it turns off bus mastering everywhere. A kept
+ * device goes on as a bus master, and so does each bridge above it, which
+ * forwards its transactions upstream only as long as it is one itself. What the
+ * device must not do in between is raise interrupts: nobody could take them,
+ * and the table they are remapped by is gone.
+ *
+ * A bridge is kept as long as one device below it is, so there is a count for
+ * each function.
+ *
+ * Locks: kept_lock is innermost. The shutdown path reads without it, when
+ * nothing is preserved or unpreserved any more.
+ */
+static DEFINE_MUTEX(kept_lock);
+/* Segment and requester ID to how often the function is kept */
+static DEFINE_XARRAY(kept);
+
+static unsigned long kept_key(struct pci_dev *pdev)
+{
+	return (unsigned long)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+}
+
+static int kept_add(struct pci_dev *pdev, long delta)
+{
+	void *old = xa_load(&kept, kept_key(pdev));
+	long nr = (old ? xa_to_value(old) : 0) + delta;
+
+	lockdep_assert_held(&kept_lock);
+
+	if (nr)
+		return xa_err(xa_store(&kept, kept_key(pdev), xa_mk_value(nr),
+				       GFP_KERNEL));
+	xa_erase(&kept, kept_key(pdev));
+	return 0;
+}
+
+/**
+ * pci_liveupdate_preserve - Keep a device and all bridges above it on the bus
+ * @pdev: The device
+ *
+ * Context: May sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int pci_liveupdate_preserve(struct pci_dev *pdev)
+{
+	struct pci_dev *pos, *undo;
+	int ret;
+
+	guard(mutex)(&kept_lock);
+	for (pos = pdev; pos; pos = pci_upstream_bridge(pos)) {
+		ret = kept_add(pos, 1);
+		if (ret)
+			goto err;
+	}
+	return 0;
+
+err:
+	for (undo = pdev; undo != pos; undo = pci_upstream_bridge(undo))
+		kept_add(undo, -1);
+	return ret;
+}
+
+/**
+ * pci_liveupdate_unpreserve - Undo pci_liveupdate_preserve()
+ * @pdev: The device
+ *
+ * Context: May sleep.
+ */
+void pci_liveupdate_unpreserve(struct pci_dev *pdev)
+{
+	guard(mutex)(&kept_lock);
+	for (; pdev; pdev = pci_upstream_bridge(pdev))
+		kept_add(pdev, -1);
+}
+
+static void clear_flag(struct pci_dev *pdev, int cap, int reg, u16 flag)
+{
+	u16 ctrl;
+
+	if (!cap)
+		return;
+	pci_read_config_word(pdev, cap + reg, &ctrl);
+	if (ctrl & flag)
+		pci_write_config_word(pdev, cap + reg, ctrl & ~flag);
+}
+
+/**
+ * pci_liveupdate_shutdown - Is this function to stay a bus master?
+ * @pdev: The function
+ *
+ * If so, its interrupts are turned off here. There is no way back from where
+ * this is called.
+ *
+ * Context: device_shutdown().
+ * Return: true when bus mastering is to be left on.
+ */
+bool pci_liveupdate_shutdown(struct pci_dev *pdev)
+{
+	if (!iommu_lu_jumping() || !xa_load(&kept, kept_key(pdev)))
+		return false;
+	if (pci_is_bridge(pdev))
+		return true;
+
+	clear_flag(pdev, pdev->msi_cap, PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE);
+	clear_flag(pdev, pdev->msix_cap, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+	pci_intx(pdev, 0);
+	return true;
+}

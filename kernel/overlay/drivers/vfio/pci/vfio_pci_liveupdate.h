@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef __VFIO_PCI_LIVEUPDATE_H
+#define __VFIO_PCI_LIVEUPDATE_H
+
+#include <linux/iommu-liveupdate.h>
+#include <linux/pci.h>
+
+/* A device that goes on from before a live update is opened as it is */
+
+static inline void vfio_pci_lu_clear_master(struct pci_dev *pdev)
+{
+	if (!iommu_lu_device_live(&pdev->dev))
+		pci_clear_master(pdev);
+}
+
+static inline int vfio_pci_lu_try_reset(struct pci_dev *pdev)
+{
+	if (!iommu_lu_device_live(&pdev->dev))
+		return pci_try_reset_function(pdev);
+	return pdev->reset_methods[0] ? 0 : -ENOTTY;
+}
+
+/* What is put back at close must not make it a bus master again */
+static inline void vfio_pci_lu_saved_state(struct pci_dev *pdev)
+{
+	if (iommu_lu_device_live(&pdev->dev))
+		pdev->saved_config_space[PCI_COMMAND / 4] &=
+			~PCI_COMMAND_MASTER;
+}
+
+#endif /* __VFIO_PCI_LIVEUPDATE_H */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Handing an IOMMU page table to the next kernel
+ */
+#ifndef __GENERIC_PT_LIVEUPDATE_H
+#define __GENERIC_PT_LIVEUPDATE_H
+
+#include <linux/generic_pt/iommu.h>
+#include <linux/kho/abi/iommu.h>
+
+/*
+ * For each format:
+ *
+ * pt_iommu_<fmt>_preserve() - Give all pages of the table to KHO and describe
+ *	it in @ser. The caller keeps the table unchanged until unpreserve. On
+ *	error nothing is left preserved. Context: may sleep.
+ *	Return: 0, or the error of kho_preserve_folio().
+ *
+ * pt_iommu_<fmt>_unpreserve() - The exact undo. Context: may sleep.
+ *
+ * pt_iommu_<fmt>_restore() - Instead of pt_iommu_<fmt>_init(): make @table out
+ *	of what @ser describes. @cfg has to describe the same table, except for
+ *	the FLUSH features, which are the driver's business. Context: may sleep.
+ *	Return: 0; -EINVAL when @ser and @cfg do not agree or @ser makes no
+ *	sense; or what init returns. After an error there is nothing to undo and
+ *	the handed over pages stay reserved.
+ */
+#define IOMMU_PT_LIVEUPDATE(fmt)                                               \
+	int pt_iommu_##fmt##_preserve(struct pt_iommu_##fmt *table,            \
+				      struct iommu_pt_ser *ser);               \
+	void pt_iommu_##fmt##_unpreserve(struct pt_iommu_##fmt *table);        \
+	int pt_iommu_##fmt##_restore(struct pt_iommu_##fmt *table,             \
+				     const struct pt_iommu_##fmt##_cfg *cfg,   \
+				     const struct iommu_pt_ser *ser,           \
+				     gfp_t gfp)
+
+IOMMU_PT_LIVEUPDATE(amdv1);
+IOMMU_PT_LIVEUPDATE(amdv1_mock);
+IOMMU_PT_LIVEUPDATE(vtdss);
+IOMMU_PT_LIVEUPDATE(riscv_64);
+IOMMU_PT_LIVEUPDATE(x86_64);
+
+#undef IOMMU_PT_LIVEUPDATE
+
+#endif /* __GENERIC_PT_LIVEUPDATE_H */

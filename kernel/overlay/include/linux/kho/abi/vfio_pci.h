@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What one kernel hands to the next about a vfio-pci device file
+ */
+#ifndef _LINUX_KHO_ABI_VFIO_PCI_H
+#define _LINUX_KHO_ABI_VFIO_PCI_H
+
+#include <linux/build_bug.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
+
+/**
+ * DOC: vfio-pci live update ABI
+ *
+ * The u64 of a preserved vfio-pci device file is the physical address of a
+ * &struct vfio_pci_lu_ser. Which domain the device is on stands in the IOMMU
+ * core's record of it; all other state stays in the device. A change of the
+ * layout takes a new number in %VFIO_PCI_LU_COMPATIBLE.
+ */
+#define VFIO_PCI_LU_COMPATIBLE	"vfio-pci-v1"
+
+/* struct vfio_pci_lu_ser::flags */
+#define VFIO_PCI_LU_RESET_WORKS	0x1U
+
+/**
+ * struct vfio_pci_lu_ser - One kept vfio-pci device
+ * @segment:  PCI segment
+ * @rid:      PCI requester ID, bus << 8 | devfn
+ * @vendor:   PCI vendor ID
+ * @device:   PCI device ID
+ * @reserved: Zero
+ * @flags:    VFIO_PCI_LU_*
+ */
+struct vfio_pci_lu_ser {
+	u32 segment;
+	u16 rid;
+	u16 vendor;
+	u16 device;
+	u16 reserved;
+	u32 flags;
+} __packed;
+static_assert(sizeof(struct vfio_pci_lu_ser) == 16);
+
+#endif /* _LINUX_KHO_ABI_VFIO_PCI_H */

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Keep a retrieved memfd where it is until its session is finished
+ */
+#include <linux/file.h>
+#include <linux/folio_batch.h>
+#include <linux/liveupdate.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+
+#include "memfd_luo_hold.h"
+
+/**
+ * memfd_luo_hold - Freeze a memfd that is being retrieved
+ * @file: The memfd, with a reference to each of its folios kept
+ */
+void memfd_luo_hold(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	inode_lock(inode);
+	shmem_freeze(inode, true);
+	inode_unlock(inode);
+}
+
+/**
+ * memfd_luo_unhold_folios - Drop the references to the folios
+ * @mapping: The page cache of a memfd that nobody can add to or remove from
+ */
+void memfd_luo_unhold_folios(struct address_space *mapping)
+{
+	struct folio_batch fbatch;
+	pgoff_t index = 0;
+
+	folio_batch_init(&fbatch);
+	while (filemap_get_folios(mapping, &index, -1, &fbatch)) {
+		for (unsigned int i = 0; i < folio_batch_count(&fbatch); i++)
+			folio_put(fbatch.folios[i]);
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+}
+
+/**
+ * memfd_luo_unhold - Let go of a memfd when its session is finished
+ * @args: What LUO gave to the finish callback
+ */
+void memfd_luo_unhold(struct liveupdate_file_op_args *args)
+{
+	struct inode *inode;
+
+	if (args->retrieve_status <= 0)
+		return;
+
+	inode = file_inode(args->file);
+	inode_lock(inode);
+	memfd_luo_unhold_folios(inode->i_mapping);
+	shmem_freeze(inode, false);
+	inode_unlock(inode);
+}
