@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The front door; everything is done by the scripts it calls.
+
+.PHONY: help demo test kernel shell series check status setup clean
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+help:
+	@echo "make demo          one live update under QEMU, with a report in build/demo/"
+	@echo "make demo STOCK=1  the same with our kernel options off: the transfers stop"
+	@echo "make test          every test"
+	@echo "make shell         a console on the patched kernel, devices bound"
+	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
+	@echo "make status        what we add to the kernel, what the cache holds"
+	@echo "make series        the kernel changes as a git-am series, in build/series/"
+	@echo "make check         the series applies; checkpatch; W=1"
+	@echo "make clean         removes build/, keeps the cache"
+	@echo
+	@echo "KERNEL_SRC=        another Linux tree or tarball to start from"
+	@echo "IOMMU_LU_CACHE=    where source, tree and objects are kept"
+
+setup:
+	@scripts/setup
+
+kernel: setup
+	@kernel/ktree build lu
+
+ifdef STOCK
+demo: setup
+	@kernel/ktree build lu stock
+	@tests/vm/demo --kernel build/kernel-stock --out build/demo-stock --stock
+else
+demo: kernel
+	@tests/vm/demo --kernel build/kernel-lu --out build/demo
+endif
+
+test: setup
+	@tests/run
+
+shell: kernel
+	@tests/vm/shell
+
+status:
+	@kernel/ktree status
+
+series: setup
+	@kernel/ktree export build/series
+
+check: setup
+	@kernel/ktree check
+
+clean:
+	@rm -rf build

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""tests/run: adding up the parts, and never calling a part that broke a pass."""
+
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+RUN = Path(__file__).resolve().parents[1] / "run"
+
+
+class Run(unittest.TestCase):
+    def setUp(self):
+        self.top = Path(tempfile.mkdtemp(prefix="run-test-"))
+        self.addCleanup(shutil.rmtree, self.top, ignore_errors=True)
+        (self.top / "tests").mkdir()
+        shutil.copy(RUN, self.top / "tests/run")
+        self.part("tests/unit/run", "3 0 0")
+        self.part("tests/vm/run", "5 0 1")
+        self.part("kernel/ktree", "")
+
+    def part(self, path, counts, status=0):
+        file = self.top / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('#!/bin/bash\nwhile [[ $1 && $1 != --summary ]]; do shift; done\n'
+                        f'[[ $2 && "{counts}" ]] && echo {counts} >"$2"\nexit {status}\n')
+        file.chmod(0o755)
+
+    def run_all(self):
+        done = subprocess.run([self.top / "tests/run"], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=30, check=False)
+        return done.returncode, done.stdout.splitlines()[-1]
+
+    def test_sum(self):
+        self.assertEqual(self.run_all(), (0, "8 passed, 0 failed, 1 skipped"))
+
+    def test_failures(self):
+        self.part("tests/vm/run", "5 2 0", status=1)
+        self.assertEqual(self.run_all(), (1, "8 passed, 2 failed, 0 skipped"))
+
+    def test_part_without_a_result(self):
+        self.part("tests/vm/run", "")
+        self.assertEqual(self.run_all(), (1, "3 passed, 1 failed, 0 skipped"))
+        self.part("tests/vm/run", "many")
+        self.assertEqual(self.run_all(), (1, "3 passed, 1 failed, 0 skipped"))
+
+    def test_part_missing(self):
+        (self.top / "tests/vm/run").unlink()
+        self.assertEqual(self.run_all(), (1, "3 passed, 1 failed, 0 skipped"))
+
+    def test_part_that_fails_but_counts_no_failure(self):
+        self.part("tests/vm/run", "5 0 0", status=3)
+        self.assertEqual(self.run_all(), (1, "8 passed, 1 failed, 0 skipped"))
+
+    def test_kernels_not_built(self):
+        self.part("kernel/ktree", "", status=1)
+        self.assertEqual(self.run_all(), (1, "3 passed, 1 failed, 0 skipped"))
+
+    def test_nothing_ran(self):
+        self.part("tests/unit/run", "0 0 0")
+        self.part("tests/vm/run", "0 0 0")
+        self.assertEqual(self.run_all()[0], 1)
