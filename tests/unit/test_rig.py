@@ -1,0 +1,610 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rig's parts that need no virtual machine."""
+
+import base64
+import binascii
+import io
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import xml.dom.minidom
+from pathlib import Path
+from types import SimpleNamespace
+
+VM = Path(__file__).resolve().parent.parent / "vm"
+sys.path.insert(0, str(VM))
+sys.dont_write_bytecode = True
+
+from rig import (cases, frames, initrd, judge, machine, media, picture,  # noqa: E402
+                 report, selftest, splats, timeline, wire, witness)
+from rig.base import RigError  # noqa: E402
+
+MS = 1_000_000
+SECOND = 1_000_000_000
+
+
+class Cpio(unittest.TestCase):
+    ENTRIES = [initrd.dir_entry("dir"), initrd.file_entry("dir/file", b"hello", 0o755),
+               initrd.link_entry("link", "dir/file"), initrd.file_entry("empty", b"")]
+
+    def archive(self):
+        out = io.BytesIO()
+        initrd.write_cpio(out, self.ENTRIES)
+        return out.getvalue()
+
+    def test_aligned_and_closed(self):
+        data = self.archive()
+        self.assertEqual(len(data) % initrd.BLOCK, 0)
+        self.assertIn(b"TRAILER!!!\0", data)
+
+    def walk(self, data):
+        at, found = 0, {}
+        while at + 110 <= len(data):
+            if data[at:at + 6] != b"070701":
+                at += 4
+                continue
+            field = [int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13)]
+            name = data[at + 110:at + 110 + field[11] - 1].decode()
+            body = at + (110 + field[11] + 3) // 4 * 4
+            found[name] = (field[1], data[body:body + field[6]])
+            at = (body + field[6] + 3) // 4 * 4
+        return found
+
+    def test_what_goes_in_comes_out(self):
+        found = self.walk(self.archive())
+        self.assertEqual(found["dir/file"], (0o100755, b"hello"))
+        self.assertEqual(found["link"], (0o120777, b"dir/file"))
+        self.assertEqual(found["empty"][1], b"")
+        self.assertEqual(found["dir"][0], 0o040755)
+
+    def test_second_archive_starts_at_a_block(self):
+        with tempfile.TemporaryDirectory() as folder:
+            base = Path(folder) / "base"
+            base.write_bytes(self.archive() + b"\0\0\0")
+            target = Path(folder) / "all"
+            initrd.assemble(target, base, b"kernel")
+            data = target.read_bytes()
+            self.assertEqual(self.walk(data)["bzImage"][1], b"kernel")
+            self.assertEqual(data.rfind(b"070701", 0, data.find(b"bzImage")) % initrd.BLOCK, 0)
+
+    def test_missing_kernel_says_what_to_do(self):
+        with self.assertRaisesRegex(RigError, "make kernel"):
+            initrd.read_kernel(Path("/nonexistent"), "kernel")
+
+    def test_not_a_kernel(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"x" * 1000)
+            file.flush()
+            with self.assertRaisesRegex(RigError, "not an x86 kernel"):
+                initrd.read_kernel(Path(file.name), "kernel")
+
+
+class Wire(unittest.TestCase):
+    def setUp(self):
+        self.said = wire.Transcript("abcd")
+
+    def feed(self, *lines, nonce="abcd"):
+        for ns, line in enumerate(lines, start=1):
+            self.said.line(f"LU {nonce} {line}", ns)
+
+    def test_everything_at_once(self):
+        self.feed("event stage-1", "event ready slot=4 x=a=b", "value n 12", "value h 0x10",
+                  "value t some text", "check a-b pass all is well", "check c skip", "end pass ok")
+        self.assertEqual(self.said.moment("ready"), 2)
+        self.assertEqual(self.said.events[1].fields, {"slot": "4", "x": "a=b"})
+        self.assertEqual(self.said.values, {"n": 12, "h": 16, "t": "some text"})
+        self.assertEqual(self.said.checks[0], wire.Check("a-b", "pass", "all is well"))
+        self.assertEqual(self.said.checks[1].verdict, "skip")
+        self.assertEqual(self.said.end.verdict, "pass")
+        self.assertEqual(self.said.faults, [])
+
+    def test_wrong_nonce_is_counted_not_believed(self):
+        self.feed("end pass", nonce="eeee")
+        self.assertIsNone(self.said.end)
+        self.assertEqual(self.said.wrong_nonce, 1)
+
+    def test_noise_is_ignored(self):
+        for line in ("", "LU", "LU abcd", "\0\0garbage", "Linux version 7"):
+            self.said.line(line, 1)
+        self.assertEqual(self.said.faults, [])
+
+    def test_unknown_words_and_verdicts_are_faults(self):
+        self.feed("sing a song", "check x maybe", "check x pass", "end perhaps")
+        self.assertEqual(len(self.said.faults), 4)
+        self.assertEqual(self.said.end.verdict, "fail")
+
+    def blob(self, data, crc=None, size=None):
+        crc = binascii.crc32(data) if crc is None else crc
+        text = base64.b64encode(data).decode()
+        self.feed(f"blob b {len(data) if size is None else size}", f"b64 {text[:8]}",
+                  "event between", f"b64 {text[8:]}", f"blob-end b crc32={crc:08x}")
+
+    def test_blob(self):
+        self.blob(bytes(range(100)))
+        self.assertEqual(self.said.blobs["b"], bytes(range(100)))
+
+    def test_blob_with_wrong_checksum_or_size(self):
+        self.blob(b"hello world", crc=1)
+        self.blob(b"hello world", size=12)
+        self.assertEqual(self.said.blobs, {})
+        self.assertEqual(len(self.said.faults), 2)
+
+    def test_reader_stamps_lines(self):
+        ours, theirs = os.pipe()
+        reader = wire.LineReader(ours)
+        reader.start()
+        os.write(theirs, b"one\r\ntw")
+        time.sleep(0.05)
+        os.write(theirs, b"o\nrest")
+        os.close(theirs)
+        reader.join(2)
+        lines = reader.drain()
+        self.assertEqual([line for _, line in lines], ["one", "two", "rest"])
+        self.assertGreater(lines[1][0] - lines[0][0], 30 * MS)
+
+
+class Frames(unittest.TestCase):
+    def test_layout(self):
+        frame = frames.build(1, 7, 99)
+        self.assertEqual(len(frame), frames.FRAME_SIZE)
+        self.assertEqual(frame[12:14], b"\x88\xb5")
+        self.assertEqual(struct.unpack_from("<IIQQ", frame, 14), (0x4C55464D, 1, 7, 99))
+        self.assertEqual(frame[38:], frames.payload(7))
+
+    def test_payload_is_xorshift(self):
+        state = 1 ^ 1 << 25
+        state ^= state >> 27
+        first = state * 0x2545F4914F6CDD1D % 2 ** 64
+        self.assertEqual(frames.payload(1)[:8], first.to_bytes(8, "little"))
+        self.assertNotEqual(frames.payload(1), frames.payload(2))
+
+    def found(self, seq, ns=None, flags=frames.PAYLOAD_OK):
+        return frames.Found(seq, seq * 10 if ns is None else ns, 0, flags)
+
+    def sent(self, *seqs):
+        return [frames.Sent(seq, seq * 10) for seq in seqs]
+
+    def test_all_there(self):
+        tally = frames.tally(self.sent(1, 2, 3), [self.found(n) for n in (1, 2, 3)])
+        self.assertEqual((tally.sent, tally.received, tally.lost, tally.bad), (3, 3, [], 0))
+
+    def test_lost_damaged_invented_twice_and_late(self):
+        log = [self.found(2), self.found(2), self.found(1), self.found(3, flags=0),
+               self.found(9), self.found(4, ns=41)]
+        tally = frames.tally(self.sent(1, 2, 3, 4, 5), log)
+        self.assertEqual(tally.received, 2)
+        self.assertEqual([s.seq for s in tally.lost], [3, 4, 5])
+        self.assertEqual((tally.duplicates, tally.unordered, tally.bad), (1, 1, 3))
+        self.assertEqual(tally.lost_between(40, 50), 1)
+
+    def test_log_of_odd_length(self):
+        with self.assertRaises(ValueError):
+            frames.unpack_found(b"x" * 25)
+
+    def test_media(self):
+        block = media.block(3)
+        self.assertEqual(len(block), 512)
+        self.assertEqual(struct.unpack_from("<QQ", block), (0x300, 0x301))
+
+
+class Sender(unittest.TestCase):
+    def test_pace_log_and_stop(self):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        with tempfile.TemporaryDirectory() as folder:
+            sender = subprocess.Popen(
+                [sys.executable, "-m", "rig.sender", "--rate", "500", "--log", folder,
+                 f"0:{ours.fileno()}"], cwd=VM, pass_fds=[ours.fileno()], bufsize=0,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            sender.stdin.write(b"start\n")
+            self.assertEqual(sender.stdout.readline(), b"started\n")
+            began, got = time.monotonic(), []
+            while time.monotonic() - began < 1:
+                if select.select([theirs], [], [], 0.05)[0]:
+                    got.append(theirs.recv(512))
+            sender.stdin.write(b"stop\n")
+            self.assertEqual(sender.stdout.readline(), b"stopped\n")
+            sender.wait()
+            sender.stdin.close()
+            sender.stdout.close()
+            log = frames.unpack_sent((Path(folder) / "sent-0.bin").read_bytes())
+        ours.close()
+        theirs.close()
+        self.assertTrue(350 < len(got) < 600, len(got))
+        self.assertEqual([s.seq for s in log], list(range(1, len(log) + 1)))
+        self.assertEqual(got[0], frames.build(0, 1, log[0].send_ns))
+
+
+TRACE = """\
+77@100.000000:vtd_reg_write_gcmd status 0x0 value 0x40000000
+77@100.100000:vtd_reg_write_gcmd status 0x40000000 value 0x80000000
+77@100.100001:vtd_dmar_enable enable 1
+77@100.200000:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x6
+77@101.000000:pci_nvme_enqueue_req_completion cid 4 cqid 1 dw0 0x0 dw1 0x0 status 0x0
+77@101.000001:pci_nvme_enqueue_req_completion cid 5 cqid 0 dw0 0x0 dw1 0x0 status 0x0
+77@101.200000:pci_cfg_write nvme 00:05.0 @0x4 <- 0x2
+77@101.300000:pci_cfg_write e1000e 00:06.0 @0x4 <- 0x2
+77@101.400000:vtd_dmar_fault sid 0x30 fault 1 addr 0x1000 write 1
+77@101.500000:vtd_dmar_fault sid 0x20 fault 5 addr 0x2000 write 0
+77@101.600000:vtd_reg_write_gcmd status 0x80000000 value 0x0
+77@101.600001:vtd_dmar_enable enable 0
+77@101.700000:vtd_dmar_enable enable 1
+something else
+77@109.000000:vtd_dmar_enable enable 0
+"""
+
+
+class Witness(unittest.TestCase):
+    def setUp(self):
+        self.trace = witness.parse(iter(TRACE.splitlines()), -100 * SECOND)
+        self.machine = machine.load("q35-intel")
+
+    def saw(self, **moments):
+        given = {"ready": 0, "gaps": [(SECOND, 3 * SECOND)], "end": 8 * SECOND, **moments}
+        return witness.testify(self.trace, self.machine, witness.Span(**given))
+
+    def test_counts(self):
+        seen = self.saw()
+        self.assertTrue(seen.translation_seen)
+        self.assertEqual(seen.translation_off, 1)
+        self.assertEqual((seen.faults_kept, seen.faults_intruder, seen.faults_other), (1, 1, 0))
+        self.assertEqual(seen.first_fault, "00:04.0 read at 0x2000, reason 5")
+
+    def test_bus_master_of_kept_devices_only(self):
+        self.assertEqual(self.saw().bus_master_off, ["00:05.0"])
+        self.assertEqual(self.saw(gaps=[(1_250 * MS, None)]).bus_master_off, [])
+
+    def test_no_jump_no_gap(self):
+        seen = self.saw(gaps=[])
+        self.assertEqual((seen.bus_master_off, seen.faults_intruder), ([], 0))
+
+    def test_completions_without_the_admin_queue(self):
+        self.assertEqual(self.trace.completions, {1: [SECOND]})
+
+    def test_unreadable_and_empty(self):
+        with self.assertRaisesRegex(RigError, "cannot be read"):
+            witness.read(Path("/nonexistent"), 0)
+        with self.assertRaisesRegex(RigError, "empty"):
+            witness.read(Path("/dev/null"), 0)
+
+    def test_reads_after_a_failed_entry_do_not_count(self):
+        failed = [witness.Failure(40 * MS, 0, None, 1), witness.Failure(50 * MS, 0, 0x28, 2)]
+        trace = SimpleNamespace(completions={1: [10 * MS, 20 * MS, 39 * MS, 90 * MS]},
+                                nvme_starts=[0, 80 * MS], failed_completions=failed)
+        self.assertEqual(timeline.landed_reads(trace, 1, [0x38]), [10 * MS, 20 * MS, 90 * MS])
+        self.assertEqual(timeline.landed_reads(trace, 2, [0x38]), [])
+
+    def test_failures_of_another_drive_do_not_matter(self):
+        done = "pci_nvme_enqueue_req_completion cid 1 cqid 1 dw0 0x0 dw1 0x0 status 0x0"
+        lines = [f"1@1.000000:{done}",
+                 "1@2.000000:vtd_dmar_fault sid 0x38 fault 2 addr 0x500c write 1",
+                 "1@2.000001:pci_nvme_err_addr_write addr 0x5000",
+                 f"1@3.000000:{done}"]
+        trace = witness.parse(iter(lines))
+        self.assertEqual(timeline.landed_reads(trace, 1, [0x38]), [SECOND, 3 * SECOND])
+        self.assertEqual(timeline.landed_reads(trace, 1, []), [SECOND])
+        self.assertTrue(witness.Failure(1, 0, None, 2).concerns(2, []))
+        self.assertFalse(witness.Failure(1, 0, None, 2).concerns(1, []))
+
+    def test_failures_without_a_fault_are_named_by_their_neighbours(self):
+        lines = ["1@1.000000:pci_nvme_err_addr_write addr 0x5000",
+                 "1@2.000000:vtd_dmar_fault sid 0x38 fault 2 addr 0x5010 write 1",
+                 "1@2.000001:pci_nvme_err_addr_write addr 0x5010",
+                 "1@3.000001:pci_nvme_err_addr_write addr 0x9000"]
+        found = witness.parse(iter(lines)).failed_completions
+        self.assertEqual([f.source for f in found], [0x38, 0x38, None])
+
+    def test_power_off_is_no_fault(self):
+        self.assertEqual(self.saw(last_event=8 * SECOND).translation_off, 1)
+        self.assertEqual(self.saw(last_event=8 * SECOND, end=None).translation_off, 2)
+        self.assertEqual(self.saw(last_event=10 * SECOND).translation_off, 2)
+
+
+class Machines(unittest.TestCase):
+    def test_all_files_are_good(self):
+        for path in machine.MACHINES.iterdir():
+            machine.load(path.name)
+
+    def test_root_port_is_guarded(self):
+        found = machine.load("q35-intel-rootport").guarded_sources()
+        self.assertIn(machine.source_id("01:00.0"), found)
+        self.assertIn(machine.source_id("00:02.0"), found)
+        self.assertNotIn(machine.source_id("00:03.0"), found)
+
+    def test_streams(self):
+        found = machine.load("q35-intel-many").streams()
+        self.assertEqual({n: d.role for n, d in found.items()},
+                         {0: "kept", 1: "intruder", 2: "kept", 3: "kept"})
+
+    def test_inherited(self):
+        self.assertEqual(machine.load("q35-intel-1cpu").cpus, 1)
+
+    def test_unknown_machine_names_the_others(self):
+        with self.assertRaisesRegex(RigError, "there are: .*q35-intel"):
+            machine.load("vax")
+
+    def test_mistakes_name_the_line(self):
+        for line in ("nic kept 4", "nic owner 00:04.0", "wheels 4", "cpus"):
+            with tempfile.NamedTemporaryFile("w") as file:
+                file.write("\n" + line)
+                file.flush()
+                with self.assertRaisesRegex(RigError, "line 2|PCI address"):
+                    machine.Machine("x").read(Path(file.name))
+
+
+class Splats(unittest.TestCase):
+    LOG = "[0.0] Linux version 7.3\n[1.0] WARNING: CPU: 1 PID: 2 at x.c\n[2.0] fine\n"
+
+    def scan(self, text, allow=""):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(allow)
+            file.flush()
+            return splats.scan_text(text, "demo", splats.deny_list(),
+                                    splats.allow_list(Path(file.name)))
+
+    def test_found(self):
+        self.assertEqual(self.scan(self.LOG), ["[1.0] WARNING: CPU: 1 PID: 2 at x.c"])
+
+    def test_allowed_for_one_scenario(self):
+        self.assertEqual(self.scan(self.LOG, "demo WARNING: ## known"), [])
+        self.assertEqual(len(self.scan(self.LOG, "other WARNING: ## known")), 1)
+
+    def test_no_reason_no_entry(self):
+        for line in ("demo WARNING:", "demo WARNING: ##", "demo ## why"):
+            with self.assertRaisesRegex(RigError, "lacks"):
+                self.scan(self.LOG, line)
+
+    def test_log_missing_or_not_a_console(self):
+        with self.assertRaisesRegex(RigError, "cannot be read"):
+            splats.scan(Path("/nonexistent"), "demo")
+        with self.assertRaisesRegex(RigError, "no kernel"):
+            splats.scan(Path("/dev/null"), "demo")
+
+    def test_list_missing(self):
+        with self.assertRaises(RigError):
+            splats.deny_list(Path("/nonexistent"))
+
+
+class Cases(unittest.TestCase):
+    def test_the_tables_are_good(self):
+        self.assertIn("demo", cases.load())
+        self.assertTrue(cases.load()["demo-stock"].control)
+        self.assertTrue(all(case.expect for case in selftest.load()))
+
+    def test_spelt_out(self):
+        table = {"demo": cases.Case("demo", "demo", args="a:1", rows="A1")}
+        case = cases.from_spec("demo@q35-intel-1cpu:b=2:+c=3", table)
+        self.assertEqual((case.machine, case.args, case.rows),
+                         ("q35-intel-1cpu", "a:1,b:2,+c=3", "A1"))
+        self.assertNotIn(":", case.name)
+        self.assertIs(cases.from_spec("demo", table), table["demo"])
+
+    def test_mistakes(self):
+        for row in ("a b c", "a a vax - lu - - -", "a a - - bsd - - -", "a a - - lu - maybe -"):
+            with self.assertRaisesRegex(RigError, "line 1"):
+                cases.parse(row, "cases")
+        with self.assertRaisesRegex(RigError, "twice"):
+            cases.parse("a a - - lu - - -\n" * 2, "cases")
+
+    def test_witnesses(self):
+        case = cases.Case("x", "x")
+        self.assertEqual(case.witnesses(), set(cases.WITNESSES))
+        self.assertNotIn("faults", case._replace(judge="dma-faults").witnesses())
+        self.assertEqual(case._replace(judge="plain").witnesses(), set())
+
+
+MARKS = (("ready", 0), ("marked", 100), ("preserved", 200), ("freeze", 1000), ("stage-2", 2000),
+         ("owner-2", 2050), ("retrieved", 2100), ("bound", 2200), ("swapped", 2300),
+         ("finished", 2400), ("unbound", 3000))
+VALUES = {"reads_submitted": 1024, "reads_completed_before": 100, "reads_completed_blackout": 100,
+          "reads_completed_after": 100, "data_errors": 0, "table_pages_kept": 9,
+          "pages_leaked": 0, "kernel_old": "7.3 old",
+          "kernel_new": "7.3 new"}
+
+
+class FakeRun:
+    """A run that went well; tests break it."""
+
+    def __init__(self, folder, lose=(), blackout=True):
+        self.case = cases.Case("demo", "demo", judge="demo")
+        self.machine = machine.load("q35-intel")
+        self.folder = folder
+        self.began, self.ended, self.seconds, self.drops = 0, 4 * SECOND, 4.0, 0
+        self.stopped_because = ""
+        self.said = wire.Transcript("n")
+        for name, ms in MARKS:
+            self.said.line(f"LU n event {name}", ms * MS)
+        for name, value in VALUES.items():
+            self.said.line(f"LU n value {name} {value}", 1)
+        self.said.line("LU n check all pass fine", 1)
+        self.said.line("LU n end pass demo", 3100 * MS)
+        self.all = [frames.Sent(n, n * MS) for n in range(1, 2900)]
+        kept = [s for s in self.all if s.seq not in lose and
+                (blackout or not 1010 <= s.seq < 2050)]
+        self.said.blobs["frames"] = b"".join(
+            frames.FOUND_RECORD.pack(s.seq, s.send_ns, 0, 3 if s.seq < 2060 else 2) for s in kept)
+        self.said.blobs["intruder"] = b"".join(
+            frames.FOUND_RECORD.pack(s.seq, s.send_ns, 0, 3) for s in self.all if s.seq < 1004)
+        log = folder / "console.log"
+        log.write_text("Linux version 7.3\n")
+        trace = folder / "trace.log"
+        lines = ["1@0.010000:vtd_dmar_enable enable 1"]
+        lines += [f"1@{ms // 1000}.{ms % 1000:03d}000:vtd_dmar_fault "
+                  "sid 0x30 fault 1 addr 0x0 write 1" for ms in range(1100, 1900, 10)]
+        lines += [f"1@{ms // 1000}.{ms % 1000:03d}000:pci_nvme_enqueue_req_completion "
+                  "cid 1 cqid 1 dw0 0x0 dw1 0x0 status 0x0" for ms in range(500, 2500 if blackout else 1000, 10)]
+        trace.write_text("\n".join(lines) + "\n")
+        self.vm = SimpleNamespace(trace=trace, console_log=log, complaint=lambda: "")
+
+    def clock_offset(self):
+        return 0
+
+    def sent(self, stream):
+        return self.all
+
+    def console_moment(self, text, after=0):
+        return 1005 * MS
+
+
+class Measured:
+    """Makes a report of a run that never was."""
+
+    def setUp(self):
+        self.temp = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temp.cleanup)
+
+    def report(self, change=lambda run: None, **how):
+        run = FakeRun(Path(self.temp.name), **how)
+        change(run)
+        self.run_ = run
+        evidence = judge.collect(run)
+        self.times = timeline.of_run(run, evidence)
+        return report.judge(run, evidence, self.times)
+
+
+class Report(Measured, unittest.TestCase):
+    KEYS = """verdict frames_sent frames_received frames_lost frames_in_blackout reads_submitted
+        reads_completed reads_in_blackout data_errors faults_kept faults_intruder
+        intruder_writes_after_jump translation_off blackout_ms table_pages_kept pages_leaked
+        swap_frames_lost iommu kernel_old kernel_new""".split()
+
+    def test_good(self):
+        found = self.report()
+        self.assertEqual(found["reasons"], [])
+        self.assertEqual(found["verdict"], "pass")
+        self.assertEqual(found["frames_in_blackout"], 1050)
+        self.assertEqual(found["blackout_ms"], 1000)
+        self.assertEqual(found["reads_completed"], 300)
+        self.assertEqual(found["reads_in_blackout"], 100)
+        self.assertEqual(found["faults_intruder_in_blackout"], 80)
+        self.assertEqual(found["faults_intruder"], 80)
+        self.assertEqual(found["steps_ms"]["swap"], 100)
+        for key in self.KEYS:
+            self.assertIn(key, found)
+
+    def failing(self, pattern, change=lambda run: None, **how):
+        found = self.report(change, **how)
+        self.assertEqual(found["verdict"], "fail")
+        self.assertRegex("; ".join(found["reasons"]), pattern)
+        return found
+
+    def test_lost_frame(self):
+        self.assertEqual(self.failing("1 frame of .* lost", lose={500})["swap_frames_lost"], 0)
+
+    def test_lost_in_the_swap(self):
+        self.assertEqual(self.failing("lost in the swap", lose={2250})["swap_frames_lost"], 1)
+
+    def test_every_value_counts(self):
+        for name in ("pages_leaked", "data_errors"):
+            self.failing("leaked|errors", lambda run: run.said.values.update({name: 3}))
+            self.failing("not known", lambda run: run.said.values.pop(name))
+
+    def test_few_reads(self):
+        self.failing("only 3 reads",
+                     lambda run: run.said.values.update(reads_completed_blackout=3))
+        self.failing("after the black-out",
+                     lambda run: run.said.values.update(reads_completed_after=0))
+
+    def test_guest_cannot_claim_more_reads_than_qemu_saw(self):
+        found = self.report(lambda run: run.said.values.update(reads_completed_blackout=130))
+        self.assertEqual((found["reads_in_blackout"], found["reads_after"]), (105, 125))
+
+    def test_frames_found_only_later_do_not_count(self):
+        def late(run):
+            log = run.said.blobs["frames"]
+            run.said.blobs["frames"] = b"".join(
+                frames.FOUND_RECORD.pack(f.seq, f.send_ns, 0, 2) for f in frames.unpack_found(log))
+        self.failing("only 0 frames", late)
+
+    def test_intruder_wrote(self):
+        def late(run):
+            run.said.blobs["intruder"] += frames.FOUND_RECORD.pack(1500, 1500 * MS, 0, 3)
+        self.assertEqual(self.failing("wrote 1 times", late)["intruder_writes_after_jump"], 1)
+        self.failing("not known", lambda run: run.said.blobs.pop("intruder"))
+
+    def test_intruder_never_blocked(self):
+        self.failing("never blocked", lambda run: run.vm.trace.write_text(
+            "1@0.010000:vtd_dmar_enable enable 1\n"))
+
+    def test_translation_off(self):
+        def off(run):
+            run.vm.trace.write_text(run.vm.trace.read_text() +
+                                    "1@1.500000:vtd_dmar_enable enable 0\n")
+        self.assertEqual(self.failing("translation", off)["translation_off"], 1)
+
+    def test_evidence_missing(self):
+        self.failing("trace cannot be read", lambda run: run.vm.trace.unlink())
+        self.failing("console log cannot be read", lambda run: run.vm.console_log.unlink())
+
+    def test_end_pass_does_not_help_a_failed_check(self):
+        self.failing("check b failed: no", lambda run: run.said.line("LU n check b fail no", 1))
+
+    def test_every_kept_stream_is_judged(self):
+        def second(run):
+            log = frames.unpack_found(run.said.blobs["frames"])[1:]
+            run.machine = machine.load("q35-intel-many")
+            run.said.blobs["frames-0000:01:00.0"] = b"".join(frames.FOUND_RECORD.pack(*f) for f in log)
+            run.sent = lambda stream: run.all
+        self.failing("1 frame of 2,899 lost, the first is number 1", second)
+
+    def test_no_log_of_frames(self):
+        self.failing("no log of frames", lambda run: run.said.blobs.clear())
+
+    def test_dropped_on_the_host(self):
+        self.failing("host itself dropped 7", lambda run: setattr(run, "drops", 7))
+
+    def test_control(self):
+        found = self.report(blackout=False)
+        self.assertEqual(found["verdict"], "fail")
+        self.assertEqual(report.control_reasons(self.run_, found, self.times), [])
+        found = self.report()
+        self.assertTrue(report.control_reasons(self.run_, found, self.times))
+
+    def test_control_that_has_to_lose(self):
+        for lose, wanted in (({5}, []), ((), ["no frame was lost"])):
+            run = FakeRun(Path(self.temp.name), lose=lose)
+            self.assertEqual(judge.reasons_not_to_lose(run, judge.collect(run)), wanted)
+
+    def test_text_fits_a_screen(self):
+        text = report.text(self.report(), "timeline.svg")
+        self.assertLess(len(text.splitlines()), 30)
+        self.assertLess(max(map(len, text.splitlines())), 100)
+        self.assertIn("PASS", text)
+
+
+class Picture(Measured, unittest.TestCase):
+    def test_is_well_formed(self):
+        for blackout in (True, False):
+            found = self.report(blackout=blackout)
+            drawn = picture.draw(self.times, found)
+            xml.dom.minidom.parseString(drawn)
+            for word in ("freeze", "jump", "init", "retrieve", "swap", "finish"):
+                self.assertIn(f">{word} ", drawn)
+
+    def test_labels_do_not_touch(self):
+        placed = picture.place_labels([(100.0, "freeze"), (110.0, "jump"), (120.0, "init")])
+        self.assertEqual([(row, words) for _, row, words in placed],
+                         [(0, "init"), (1, "jump"), (2, "freeze")])
+
+    def test_bins(self):
+        self.assertEqual(picture.bins([0, 19 * MS, 20 * MS, 99 * MS], 0, 60 * MS), [2, 1, 0])
+
+
+def main():
+    """Like unittest's, with the last line that all our tests have."""
+    result = unittest.main(exit=False, verbosity=0).result
+    bad = len(result.failures) + len(result.errors)
+    skipped = len(result.skipped)
+    print(f"{result.testsRun - bad - skipped} passed, {bad} failed, {skipped} skipped")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

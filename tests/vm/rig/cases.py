@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reads the table of tests, tests/vm/cases and tests/vm/selftest/cases.
+
+Columns: name, scenario, machine, args, kernel, rows, judge, seconds. '-' is
+nothing. args is a list k:v,k:v for the scenario; +word adds a word to the
+kernel's command line. judge says what the verdict is made of besides the guest's own word:
+
+    dma      all witnesses (the default for a run with devices)
+    plain    the guest's word and the console only
+    demo     dma, and the demo's own limits
+    stops    a negative control: passes when the transfers stop
+    loses    a negative control: passes when frames get lost
+
+A judge may be followed by exceptions: dma-translation, dma-faults,
+dma-frames, dma-master leave that witness out.
+"""
+
+import re
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Set
+
+from .base import VM_DIR, RigError
+from .machine import MACHINES
+
+TABLE = VM_DIR / "cases"
+KERNELS = ("lu", "stock")
+JUDGES = ("dma", "plain", "demo", "stops", "loses")
+CONTROLS = ("stops", "loses")
+WITNESSES = ("translation", "faults", "frames", "master")
+DEFAULT_MACHINE = "q35-intel"
+DEFAULT_SECONDS = 120
+
+
+class Case(NamedTuple):
+    name: str
+    scenario: str
+    machine: str = DEFAULT_MACHINE
+    args: str = ""
+    kernel: str = "lu"
+    rows: str = ""
+    judge: str = "dma"
+    seconds: int = DEFAULT_SECONDS
+    sabotage: str = ""          # selftest only: what the rig breaks on purpose
+    expect: str = ""            # selftest only: the reason it must give
+
+    @property
+    def verdict_by(self) -> str:
+        return self.judge.split("-")[0]
+
+    @property
+    def control(self) -> bool:
+        return self.verdict_by in CONTROLS
+
+    def witnesses(self) -> Set[str]:
+        if self.control or self.verdict_by == "plain":
+            return set()
+        return set(WITNESSES) - set(self.judge.split("-")[1:])
+
+
+def check_judge(judge: str) -> str:
+    head, *less = judge.split("-")
+    if head not in JUDGES or not set(less) <= set(WITNESSES):
+        raise ValueError(f"unknown judge '{judge}'")
+    return judge
+
+
+def _row(words: List[str]) -> Case:
+    if len(words) != 8:
+        raise ValueError(f"8 columns are needed, there are {len(words)}")
+    name, scenario, machine, args, kernel, rows, judge, seconds = (
+        "" if word == "-" else word for word in words)
+    if kernel not in KERNELS:
+        raise ValueError(f"the kernel '{kernel}' is none of {', '.join(KERNELS)}")
+    if not (MACHINES / (machine or DEFAULT_MACHINE)).is_file():
+        raise ValueError(f"there is no machine '{machine}'")
+    return Case(name, scenario or name, machine or DEFAULT_MACHINE, args, kernel, rows,
+                check_judge(judge or "dma"), int(seconds or DEFAULT_SECONDS))
+
+
+def parse(text: str, where: str) -> Dict[str, Case]:
+    table: Dict[str, Case] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split("#")[0].split()
+        if not words:
+            continue
+        try:
+            case = _row(words)
+        except ValueError as err:
+            raise RigError(f"{where} line {number}: {err}.") from None
+        if case.name in table:
+            raise RigError(f"{where} line {number}: '{case.name}' is there twice.")
+        table[case.name] = case
+    return table
+
+
+def load(path: Path = TABLE) -> Dict[str, Case]:
+    try:
+        return parse(path.read_text(), path.name)
+    except OSError as err:
+        raise RigError(f"The table of tests {path} cannot be read: {err.strerror}.") from None
+
+
+SPEC = re.compile(r"^(?P<scenario>[\w.-]+)(?:@(?P<machine>[\w.-]+))?(?P<args>(?::[^:\s]+)*)$")
+
+
+def from_spec(spec: str, table: Dict[str, Case]) -> Case:
+    """NAME of the table, or SCENARIO[@MACHINE][:k=v]... for something else."""
+    if spec in table:
+        return table[spec]
+    match = SPEC.match(spec)
+    if not match:
+        raise RigError(f"'{spec}' is not SCENARIO[@MACHINE][:key=value]...")
+    base = table.get(match["scenario"]) or Case(match["scenario"], match["scenario"])
+    given = [word if word.startswith("+") else word.replace("=", ":", 1)
+             for word in match["args"].split(":") if word]
+    args = ",".join([part for part in [base.args] if part] + given)
+    name = re.sub(r"[^\w.-]+", "-", spec)
+    return base._replace(name=name, args=args, machine=match["machine"] or base.machine)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Machine files: which devices are where, and who owns them.
+
+One statement per line, '#' starts a comment:
+
+    from NAME                      everything NAME says, then what follows
+    qemu PROGRAM                   the emulator
+    memory SIZE / cpus N           -m and -smp
+    option TEXT...                 passed to QEMU as it stands
+    append TEXT...                 added to the kernel command line
+    port ID ADDR                   a PCIe root port on the root bus
+    nic ROLE BDF [bus=ID] [stream=N|none]
+    nvme ROLE BDF [bus=ID] [iops=N]
+    device ROLE BDF QEMU-SPEC      anything else
+    iommu NAME                     text for reports
+
+ROLE is kept, intruder or other. BDF is where the guest sees the device; behind
+a root port the bus number is the one the firmware hands out.
+"""
+
+import re
+import shlex
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional
+
+from .base import VM_DIR, RigError
+
+MACHINES = VM_DIR / "machines"
+ROLES = ("kept", "intruder", "other")
+BDF = re.compile(r"^([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$")
+
+
+class Device(NamedTuple):
+    kind: str
+    role: str
+    bdf: str
+    ident: str                  # the id QEMU knows it by
+    bus: str
+    stream: Optional[int] = None
+    iops: int = 100
+    spec: str = ""
+
+    @property
+    def addr(self) -> str:
+        return self.bdf[3:]
+
+    @property
+    def source_id(self) -> int:
+        return source_id(self.bdf)
+
+
+class Port(NamedTuple):
+    ident: str
+    addr: str
+
+    @property
+    def source_id(self) -> int:
+        return source_id("00:" + self.addr)
+
+
+def source_id(bdf: str) -> int:
+    match = BDF.match(bdf)
+    if not match:
+        raise RigError(f"'{bdf}' is not a PCI address like 00:04.0.")
+    bus, dev, func = (int(part, 16) for part in match.groups())
+    return bus << 8 | dev << 3 | func
+
+
+class Machine:
+    def __init__(self, name: str):
+        self.name = name
+        self.qemu = "qemu-system-x86_64"
+        self.memory = "2G"
+        self.cpus = 2
+        self.iommu = "none"
+        self.options: List[str] = []
+        self.append: List[str] = []
+        self.ports: List[Port] = []
+        self.devices: List[Device] = []
+
+    def by_role(self, role: str) -> List[Device]:
+        return [d for d in self.devices if d.role == role]
+
+    def streams(self) -> Dict[int, Device]:
+        return {d.stream: d for d in self.devices if d.stream is not None}
+
+    def kept_sources(self) -> Dict[int, str]:
+        return {d.source_id: d.bdf for d in self.by_role("kept")}
+
+    def intruder_sources(self) -> Dict[int, str]:
+        return {d.source_id: d.bdf for d in self.by_role("intruder")}
+
+    def guarded_sources(self) -> Dict[int, str]:
+        """Kept devices and the bridges above them: bus mastering must stay on."""
+        found = self.kept_sources()
+        used = {d.bus for d in self.by_role("kept")}
+        found.update({p.source_id: "00:" + p.addr for p in self.ports if p.ident in used})
+        return found
+
+    def _next_stream(self, role: str) -> int:
+        taken = set(self.streams())
+        if role == "intruder":
+            return 1
+        return next(n for n in range(len(taken) + 3) if n != 1 and n not in taken)
+
+    def add_device(self, kind: str, words: List[str]) -> None:
+        if len(words) < 2:
+            raise ValueError("a role and an address are needed")
+        role, bdf, rest = words[0], words[1], words[2:]
+        if role not in ROLES:
+            raise ValueError(f"the role '{role}' is none of {', '.join(ROLES)}")
+        source_id(bdf)
+        ident = f"{kind}{sum(d.kind == kind for d in self.devices)}"
+        if kind == "device":
+            spec, bus = " ".join(rest), "pcie.0"
+            self.devices.append(Device(kind, role, bdf, ident, bus, spec=spec))
+            return
+        given = dict(word.split("=", 1) for word in rest)
+        stream = None
+        if kind == "nic" and given.get("stream") != "none":
+            stream = int(given["stream"]) if "stream" in given else self._next_stream(role)
+        self.devices.append(Device(kind, role, bdf, ident, given.get("bus", "pcie.0"),
+                                   stream, int(given.get("iops", "100"))))
+
+    def statement(self, verb: str, words: List[str]) -> None:
+        if verb in ("qemu", "memory", "iommu"):
+            setattr(self, verb, " ".join(words))
+        elif verb == "cpus":
+            self.cpus = int(words[0])
+        elif verb == "option":
+            self.options += words
+        elif verb == "append":
+            self.append += words
+        elif verb == "port":
+            self.ports.append(Port(words[0], words[1]))
+        elif verb in ("nic", "nvme", "device"):
+            self.add_device(verb, words)
+        elif verb == "from":
+            self.read(MACHINES / words[0])
+        else:
+            raise ValueError(f"unknown word '{verb}'")
+
+    def read(self, path: Path) -> None:
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            names = ", ".join(sorted(p.name for p in MACHINES.iterdir()))
+            raise RigError(f"There is no machine '{path.name}'; there are: {names}.") from None
+        for number, line in enumerate(lines, start=1):
+            words = shlex.split(line, comments=True)
+            if not words:
+                continue
+            try:
+                self.statement(words[0], words[1:])
+            except (ValueError, IndexError) as err:
+                raise RigError(f"machines/{path.name} line {number}: {err}.") from None
+
+
+def load(name: str) -> Machine:
+    machine = Machine(name)
+    machine.read(MACHINES / name)
+    return machine

@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Starts and stops one QEMU.
+
+All its sockets and pipes are made here and handed down as open files, so no
+port or path can be taken by another run, and none is left behind.
+"""
+
+import ctypes
+import fcntl
+import functools
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from . import media
+from .base import RigError
+from .machine import Device, Machine
+
+OLDEST = (7, 2)
+# Frames wait here while the device cannot take them; large enough that the
+# host never drops one (counted, see drops()).
+RECEIVE_BUFFER = 8 << 20
+SO_RCVBUFFORCE = 33
+SO_MEMINFO = 55
+MEMINFO_QUEUED, MEMINFO_DROPS = 0, 8
+PR_SET_PDEATHSIG = 1
+
+# q35's memory mapped configuration space, where its firmware puts it
+ECAM = 0xB0000000
+PCI_COMMAND, PCI_COMMAND_MASTER = 4, 1 << 2
+
+# None of these comes once per frame, except faults of a blocked device.
+TRACE_EVENTS = (
+    "vtd_reg_write_gcmd", "vtd_dmar_enable", "vtd_dmar_fault",
+    "vtd_reg_dmar_root", "vtd_ir_enable", "pci_cfg_write",
+    "e1000e_core_ctrl_sw_reset",
+    "pci_nvme_enqueue_req_completion", "pci_nvme_err_addr_write",
+    "pci_nvme_err_cfs", "pci_nvme_mmio_start_success", "pci_nvme_mmio_stopped",
+)
+
+
+def _output(program: str, *args: str) -> str:
+    try:
+        done = subprocess.run([program, *args], capture_output=True, text=True,
+                              timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError) as err:
+        raise RigError(f"'{program} {' '.join(args)}' does not run: {err}.") from None
+    return done.stdout
+
+
+@functools.lru_cache(maxsize=None)
+def check_program(program: str) -> str:
+    """The emulator's version, or a sentence why it cannot be used."""
+    if not shutil.which(program):
+        raise RigError(f"{program} is not installed; on Debian: apt-get install qemu-system-x86.")
+    text = _output(program, "--version")
+    match = re.search(r"version (\d+)\.(\d+)(\S*)", text)
+    if not match:
+        raise RigError(f"{program} does not say its version.")
+    if (int(match[1]), int(match[2])) < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        raise RigError(f"{program} is version {match[1]}.{match[2]}; {wanted} or newer is needed.")
+    known = set(_output(program, "-trace", "help").split())
+    missing = [name for name in TRACE_EVENTS if name not in known]
+    if missing:
+        raise RigError(f"{program} {match[1]}.{match[2]} has no trace event "
+                       f"{', '.join(missing)}: the rig would be blind.")
+    return f"{match[1]}.{match[2]}{match[3]}"
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def spawn(argv: Sequence[str], **more: Any) -> subprocess.Popen:
+    """A child that cannot outlive the rig, whatever happens to the rig, and
+    that leaves an interrupt from the keyboard to the rig."""
+    def prepare() -> None:
+        _die_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return subprocess.Popen(argv, preexec_fn=prepare, **more)
+
+
+def _datagram_pair() -> List[socket.socket]:
+    """Two UDP sockets on the loopback that talk only to each other."""
+    pair = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+    for sock in pair:
+        sock.bind(("127.0.0.1", 0))
+    pair[0].connect(pair[1].getsockname())
+    pair[1].connect(pair[0].getsockname())
+    try:
+        pair[0].setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+    except PermissionError:
+        pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    return pair
+
+
+def _pipe() -> Tuple[int, int]:
+    """For a serial port. A pipe, because a UART writes byte by byte: a socket
+    is full after a few hundred such writes, and QEMU's UART then garbles."""
+    ends = os.pipe()
+    try:
+        fcntl.fcntl(ends[1], fcntl.F_SETPIPE_SZ, 1 << 20)
+    except OSError:
+        pass
+    return ends
+
+
+class Monitor:
+    """QMP: one command, one answer; events are skipped."""
+
+    def __init__(self, sock: socket.socket):
+        sock.settimeout(10)
+        self.file = sock.makefile("rw")
+        self.greeted = False
+
+    def _answer(self) -> Dict[str, Any]:
+        while True:
+            line = self.file.readline()
+            if not line:
+                raise RigError("QEMU closed its monitor.")
+            message = json.loads(line)
+            if "return" in message or "error" in message:
+                return message
+
+    def _send(self, message: Dict[str, Any]) -> Dict[str, Any]:
+        self.file.write(json.dumps(message) + "\n")
+        self.file.flush()
+        return self._answer()
+
+    def execute(self, command: str, **arguments: Any) -> Any:
+        if not self.greeted:
+            self._send({"execute": "qmp_capabilities"})
+            self.greeted = True
+        message = self._send({"execute": command, "arguments": arguments})
+        if "error" in message:
+            raise RigError(f"QEMU refused {command}: {message['error'].get('desc')}.")
+        return message["return"]
+
+
+class Hands:
+    """Touches the machine's physical addresses from outside, by QEMU's own
+    test protocol. Each access is one answer line."""
+
+    def __init__(self, sock: socket.socket):
+        sock.settimeout(2)
+        self.file = sock.makefile("rw")
+
+    def _ask(self, text: str) -> str:
+        try:
+            self.file.write(text + "\n")
+            self.file.flush()
+            line = self.file.readline()
+            # IRQ lines come unasked
+            while line.startswith("IRQ"):
+                line = self.file.readline()
+        except OSError:
+            return ""
+        return line.strip()
+
+    def set_bus_master(self, source: int) -> None:
+        """What a device could do that does not keep to the rules: turn its own
+        bus mastering on, whatever the kernel thinks."""
+        at = ECAM + (source << 12) + PCI_COMMAND
+        answer = self._ask(f"readw {at:#x}").split()
+        if len(answer) == 2 and not int(answer[1], 16) & PCI_COMMAND_MASTER:
+            self._ask(f"writew {at:#x} {int(answer[1], 16) | PCI_COMMAND_MASTER:#x}")
+
+
+class Qemu:
+    """One running machine, its sockets and its files in a run's folder."""
+
+    def __init__(self, machine: Machine, folder: Path):
+        self.machine = machine
+        self.folder = folder
+        self.trace = folder / "trace.log"
+        self.console_log = folder / "console.log"
+        self.process: Optional[subprocess.Popen] = None
+        self.networks: Dict[int, List[socket.socket]] = {}
+        self.console, self._console_out = _pipe()
+        self.wire, self._wire_out = _pipe()
+        self._wire_in, self.wire_back = _pipe()
+        ours, self._qmp = socket.socketpair()
+        self.monitor = Monitor(ours)
+        ours, self._qtest = socket.socketpair()
+        self.hands = Hands(ours)
+
+    def _handed(self) -> List[int]:
+        """The ends that are QEMU's."""
+        return [self._console_out, self._wire_out, self._wire_in, self._qmp.fileno(),
+                self._qtest.fileno()]
+
+    def _nic(self, device: Device) -> List[str]:
+        pair = _datagram_pair()
+        key = device.stream if device.stream is not None else -1 - len(self.networks)
+        self.networks[key] = pair
+        local = f"local.type=fd,local.str={pair[0].fileno()}"
+        return ["-netdev", f"dgram,id=net-{device.ident},{local}",
+                "-device", f"e1000e,id={device.ident},netdev=net-{device.ident},"
+                f"bus={device.bus},addr={device.addr}"]
+
+    def _nvme(self, device: Device) -> List[str]:
+        name = device.ident
+        return ["-object", f"throttle-group,id=tg-{name},x-iops-total={device.iops}",
+                "-blockdev", f"driver=file,node-name=file-{name},read-only=on,"
+                f"filename={media.image()}",
+                "-blockdev", f"driver=raw,node-name=raw-{name},read-only=on,file=file-{name}",
+                "-blockdev", f"driver=throttle,node-name=thr-{name},read-only=on,"
+                f"throttle-group=tg-{name},file=raw-{name}",
+                "-device", f"nvme,id={name},serial={name},bus={device.bus},addr={device.addr}",
+                "-device", f"nvme-ns,drive=thr-{name},bus={name},nsid=1"]
+
+    def _devices(self) -> List[str]:
+        argv: List[str] = []
+        for number, port in enumerate(self.machine.ports, start=1):
+            argv += ["-device", f"pcie-root-port,id={port.ident},bus=pcie.0,addr={port.addr},"
+                     f"chassis={number},slot={number}"]
+        makers = {"nic": self._nic, "nvme": self._nvme}
+        for device in self.machine.devices:
+            if device.kind == "device":
+                argv += ["-device", f"{device.spec},id={device.ident},addr={device.addr}"]
+            else:
+                argv += makers[device.kind](device)
+        return argv
+
+    def _wire_path(self) -> Path:
+        """QEMU takes a two-way pipe only by name, as PATH.in and PATH.out."""
+        path = self.folder / "wire"
+        for suffix, fd in ((".in", self._wire_in), (".out", self._wire_out)):
+            link = path.with_suffix(suffix)
+            link.unlink(missing_ok=True)
+            link.symlink_to(f"/proc/self/fd/{fd}")
+        return path
+
+    def _serials(self, interactive: bool) -> List[str]:
+        console = ("stdio,id=console,signal=off" if interactive else
+                   f"file,id=console,path=/dev/fd/{self._console_out}")
+        return ["-chardev", f"{console},logfile={self.console_log}", "-serial", "chardev:console",
+                "-chardev", f"pipe,id=wire,path={self._wire_path()}", "-serial", "chardev:wire",
+                "-chardev", f"socket,id=monitor,fd={self._qmp.fileno()}",
+                "-mon", "chardev=monitor,mode=control",
+                "-chardev", f"socket,id=qtest,fd={self._qtest.fileno()}",
+                "-qtest", "chardev:qtest", "-qtest-log", "none"]
+
+    def command(self, kernel: Path, initrd: Path, words: Sequence[str],
+                interactive: bool = False) -> List[str]:
+        machine = self.machine
+        argv = [machine.qemu, *machine.options, "-m", machine.memory, "-smp", str(machine.cpus),
+                "-nodefaults", "-display", "none", "-no-reboot"]
+        argv += self._serials(interactive) + self._devices()
+        argv += ["-msg", "timestamp=on", "-D", str(self.trace)]
+        for event in TRACE_EVENTS:
+            argv += ["-trace", event]
+        return argv + ["-kernel", str(kernel), "-initrd", str(initrd), "-append", " ".join(words)]
+
+    def start(self, argv: Sequence[str], interactive: bool = False) -> None:
+        """Start it; from here on QEMU alone holds its ends of the channels."""
+        fds = self._handed() + [pair[0].fileno() for pair in self.networks.values()]
+        (self.folder / "command").write_text("\n".join(argv) + "\n")
+        files: Dict[str, Any] = {}
+        if not interactive:
+            files = {"stdin": subprocess.DEVNULL,
+                     "stdout": open(self.folder / "qemu.log", "wb"),
+                     "stderr": subprocess.STDOUT}
+        self.process = spawn(argv, pass_fds=fds, **files)
+        for fd in (self._console_out, self._wire_out, self._wire_in):
+            os.close(fd)
+        self._qmp.close()
+        self._qtest.close()
+        if not interactive:
+            files["stdout"].close()
+
+    def complaint(self) -> str:
+        """What QEMU itself printed, in one line."""
+        try:
+            lines = (self.folder / "qemu.log").read_text(errors="replace").split("\n")
+        except OSError:
+            return ""
+        told = [line for line in lines if line.strip()]
+        return re.sub(r"^\S+Z ", "", told[-1]) if told else ""
+
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def wait(self, seconds: float) -> bool:
+        """True when it ended by itself in time."""
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def drops(self) -> int:
+        """Frames for kept devices that the host threw away because a receive
+        buffer was full."""
+        total = 0
+        for device in self.machine.by_role("kept"):
+            if device.stream is None:
+                continue
+            info = self.networks[device.stream][0].getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36)
+            total += struct.unpack("9I", info)[MEMINFO_DROPS]
+        return total
+
+    def stop(self) -> None:
+        if self.running():
+            try:
+                self.monitor.execute("quit")
+            except (OSError, ValueError, RigError):
+                pass
+            if not self.wait(3):
+                self.process.kill()
+                self.process.wait()
+        for pair in self.networks.values():
+            for sock in pair:
+                sock.close()
+
+
+def wall_to_monotonic() -> int:
+    """What to add to wall clock nanoseconds to get CLOCK_MONOTONIC."""
+    return time.monotonic_ns() - time.time_ns()

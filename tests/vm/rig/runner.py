@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs one test: puts it together, starts it, feeds it, waits, collects."""
+
+import queue
+import secrets
+import select
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, List, NamedTuple, Optional
+
+from . import frames, initrd, qemu, sabotage, wire
+from .base import LOCK, VM_DIR, RigError, slowness
+from .cases import Case
+from .machine import Machine, load as load_machine
+
+RATE = 1200
+# how long the guest may take to power off after its verdict
+POWER_OFF_S = 10
+# and the wire to fall silent once QEMU has ended
+SILENCE_S = 2
+# between the last frame and GO stop
+SETTLE_S = 0.05
+# What the old kernel says last. From freeze until a bit after it the rig turns
+# the intruders' bus mastering on again and again, so that only the IOMMU holds
+# them back. Not longer: the new kernel's PCI code is not to be disturbed.
+JUMP_LINE = "Starting new kernel"
+PUSH_NS, PUSH_AT_MOST_NS = 50_000_000, 1_000_000_000
+PUSH_PAUSE_S = 0.002
+
+# no_timer_check: on a busy host the emulated timer is late, and the check panics
+WORDS = ("console=ttyS0", "loglevel=7", "panic=-1", "oops=panic", "no_timer_check",
+         "liveupdate=on", "retain_initrd", "kunit.enable=0")
+
+
+class Files(NamedTuple):
+    """What a run is made of."""
+    kernel: Path                # stage 1 boots this
+    next_kernel: Path           # and jumps into this
+    initrd: Path                # the guest side's archive
+
+
+def words_for(machine: Machine) -> List[str]:
+    """The words of the kernel's command line that every run on it has."""
+    words = [*WORDS, *machine.append]
+    for role in ("kept", "intruder"):
+        devices = ",".join("0000:" + d.bdf for d in machine.by_role(role))
+        words.append(f"lu.{role}={devices}")
+    return words
+
+
+class Run:
+    """One test, from nothing to all its evidence collected."""
+
+    def __init__(self, case: Case, files: Files, folder: Path,
+                 watch: Callable[[wire.Event], None] = lambda event: None):
+        self.case = case
+        self.files = files
+        self.folder = folder
+        self.watch = watch
+        self.machine: Machine = load_machine(case.machine)
+        self.nonce = secrets.token_hex(8)
+        self.said = wire.Transcript(self.nonce)
+        self.console: List[tuple] = []
+        self.console_reader: Optional[wire.LineReader] = None
+        self.frozen = 0
+        self.stopped_because = ""
+        self.offsets: List[int] = []
+        self.drops = 0
+        self.began = self.ended = 0
+        self.vm: Optional[qemu.Qemu] = None
+        self.sender: Optional[subprocess.Popen] = None
+
+    # putting it together
+
+    def prepare(self) -> Path:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for old in self.folder.iterdir():
+                if old.is_dir():
+                    shutil.rmtree(old)
+                elif old.name != LOCK:
+                    old.unlink()
+        except OSError as err:
+            raise RigError(f"Cannot make {self.folder}: {err.strerror}.") from None
+        image = self.folder / "initrd.img"
+        next_kernel = initrd.read_kernel(self.files.next_kernel, "next kernel")
+        initrd.assemble(image, self.files.initrd, next_kernel)
+        return image
+
+    def words(self) -> List[str]:
+        """The command line of stage 1."""
+        case, machine = self.case, self.machine
+        words = [*words_for(machine), f"lu.scenario={case.scenario}", "lu.stage=1",
+                 f"lu.nonce={self.nonce}"]
+        given = [word for word in case.args.split(",") if word]
+        args = ",".join(word for word in given if not word.startswith("+"))
+        if args:
+            words.append(f"lu.args={args}")
+        words += [word[1:] for word in given if word.startswith("+")]
+        return sabotage.words(case.sabotage, words)
+
+    # the sender
+
+    def start_sender(self) -> None:
+        ends = {n: pair[1] for n, pair in self.vm.networks.items() if n >= 0}
+        if not ends:
+            return
+        argv = [sys.executable, "-m", "rig.sender", "--rate", str(RATE),
+                "--log", str(self.folder)]
+        if self.case.sabotage == "lose-frames":
+            argv += ["--lose", "100"]
+        argv += [f"{n}:{sock.fileno()}" for n, sock in sorted(ends.items())]
+        self.sender = qemu.spawn(argv, cwd=VM_DIR, stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, bufsize=0,
+                                 pass_fds=[sock.fileno() for sock in ends.values()])
+
+    def tell_sender(self, command: str, seconds: float = 20) -> str:
+        """Its answer, or nothing when it has none."""
+        if not self.sender or self.sender.poll() is not None:
+            return ""
+        try:
+            self.sender.stdin.write(command.encode() + b"\n")
+        except OSError:
+            return ""
+        if not select.select([self.sender.stdout], [], [], seconds)[0]:
+            return ""
+        return self.sender.stdout.readline().decode().strip()
+
+    def stop_sender(self) -> None:
+        if not self.sender:
+            return
+        self.tell_sender("stop")
+        try:
+            self.sender.wait(5)
+        except subprocess.TimeoutExpired:
+            self.sender.kill()
+            self.sender.wait()
+        for pipe in (self.sender.stdin, self.sender.stdout):
+            pipe.close()
+
+    def sent(self, stream: int) -> List[frames.Sent]:
+        try:
+            return frames.unpack_sent((self.folder / f"sent-{stream}.bin").read_bytes())
+        except OSError:
+            return []
+
+    # while it runs
+
+    def on_event(self, event: wire.Event) -> None:
+        if event.name == "ready":
+            self.tell_sender("start")
+        elif event.name == "stop-sending":
+            self.stop_sender()
+            time.sleep(SETTLE_S)
+            wire.say(self.vm.wire_back, "stop")
+        elif event.name == "freeze" and self.case.verdict_by in ("demo", "stops"):
+            self.frozen = event.ns
+        elif event.name == "rate":
+            rate = event.fields.get("n", str(RATE))
+            self.tell_sender(f"rate {rate}")
+            wire.say(self.vm.wire_back, f"rate-{rate}")
+        self.watch(event)
+
+    def push_intruders(self) -> None:
+        """Once the old kernel is going down: see PUSH_NS."""
+        self.console += self.console_reader.drain()
+        jump = self.console_moment(JUMP_LINE, self.frozen)
+        end = jump + PUSH_NS if jump else self.frozen + PUSH_AT_MOST_NS
+        if time.monotonic_ns() > end:
+            self.frozen = 0
+            return
+        for source in self.machine.intruder_sources():
+            self.vm.hands.set_bus_master(source)
+
+    def follow(self, reader: wire.LineReader) -> None:
+        """Read the wire until the verdict, the end of QEMU or of patience."""
+        patience = self.case.seconds * slowness()
+        deadline = time.monotonic() + patience
+        transcript = open(self.folder / "wire.log", "w")
+        with transcript:
+            while not self.said.end:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    last = self.said.events[-1].name if self.said.events else "nothing at all"
+                    self.stopped_because = (f"no verdict within {patience:.0f} s; "
+                                            f"the last thing it said was {last}")
+                    return
+                try:
+                    item = reader.lines.get(timeout=PUSH_PAUSE_S if self.frozen else min(left, 1.0))
+                except queue.Empty:
+                    if self.frozen:
+                        self.push_intruders()
+                    continue
+                if item is None:
+                    self.stopped_because = "the machine stopped without a verdict"
+                    return
+                self.take(item, transcript)
+
+    def take(self, item: tuple, transcript: Any) -> None:
+        ns, line = item
+        transcript.write(f"{(ns - self.began) / 1e9:10.6f} {line}\n")
+        got = self.said.line(sabotage.line(self.case.sabotage, line), ns)
+        if isinstance(got, wire.Event):
+            self.on_event(got)
+
+    def power_off_seconds(self) -> float:
+        return min(POWER_OFF_S, self.case.seconds) * slowness()
+
+    def power_off(self) -> None:
+        """Let it go down by itself, so that the console is complete."""
+        if self.said.end and not self.vm.wait(self.power_off_seconds()):
+            self.stopped_because = self.stopped_because or "it did not power off"
+
+    def go(self) -> None:
+        """Everything from nothing to the evidence; raises RigError when the
+        test could not even be started."""
+        image = self.prepare()
+        self.vm = qemu.Qemu(self.machine, self.folder)
+        kernel = self.files.kernel
+        kernel = kernel / "bzImage" if kernel.is_dir() else kernel
+        argv = self.vm.command(kernel, image, self.words())
+        argv = sabotage.argv(self.case.sabotage, argv)
+        reader = wire.LineReader(self.vm.wire)
+        console = self.console_reader = wire.LineReader(self.vm.console)
+        try:
+            self.offsets.append(qemu.wall_to_monotonic())
+            self.began = time.monotonic_ns()
+            self.start_sender()
+            self.vm.start(argv)
+            reader.start()
+            console.start()
+            self.follow(reader)
+            self.power_off()
+        finally:
+            self.stop_sender()
+            self.drops = self.vm.drops()
+            self.vm.stop()
+            self.ended = time.monotonic_ns()
+            self.offsets.append(qemu.wall_to_monotonic())
+        for thread in (reader, console):
+            thread.join(SILENCE_S)
+        self.console += console.drain()
+        sabotage.files(self.case.sabotage, self.vm.console_log, self.vm.trace)
+
+    def clean(self) -> None:
+        """Drop what only costs room."""
+        for name in ("initrd.img", "trace.log", "wire.in", "wire.out"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    # what the evidence says
+
+    def clock_offset(self) -> int:
+        return sum(self.offsets) // len(self.offsets)
+
+    def console_moment(self, text: str, after: int = 0) -> Optional[int]:
+        return next((ns for ns, line in self.console if ns >= after and text in line), None)
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended - self.began) / 1e9

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What QEMU itself saw: reads its trace and counts what must not happen.
+
+Lines look like '1234@1795239851.820877:vtd_dmar_enable enable 1'; the wall
+clock in them is turned into CLOCK_MONOTONIC, the clock of the wire's stamps.
+"""
+
+import re
+from pathlib import Path
+from typing import Callable, Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from .base import RigError
+from .machine import Machine
+
+LINE = re.compile(r"^(?:\d+@)(\d+)\.(\d{6}):(\w+) ?(.*)$")
+FAULT = re.compile(r"sid 0x([0-9a-f]+) fault (\d+) addr 0x([0-9a-f]+) write (\d)")
+CONFIG = re.compile(r"^\S+ ([0-9a-f]{2}):([0-9a-f]{2})\.([0-7]) @0x([0-9a-f]+) <- 0x([0-9a-f]+)")
+GCMD = re.compile(r"status 0x([0-9a-f]+) value 0x([0-9a-f]+)")
+COMPLETION = re.compile(r"cid (\d+) cqid (\d+) .*status 0x([0-9a-f]+)")
+# by agreement with the guest; QEMU's trace names the queue, not the drive
+KEPT_QUEUE, INTRUDER_QUEUE = 1, 2
+ENTRY_SIZE, PAGE = 16, 4096
+
+GCMD_TRANSLATION = 1 << 31
+COMMAND, COMMAND_MASTER = 4, 1 << 2
+
+
+class Fault(NamedTuple):
+    ns: int
+    source: int
+    reason: int
+    addr: int
+    write: bool
+
+
+class Failure(NamedTuple):
+    """A completion that did not reach memory."""
+    ns: int
+    addr: int
+    source: Optional[int]       # whose, when the IOMMU blocked it
+    queue: int                  # of the last completion before
+
+    def concerns(self, queue: int, others: Container[int]) -> bool:
+        """Is it one of this queue's, not of those other devices?"""
+        return self.queue == queue if self.source is None else self.source not in others
+
+
+class Trace:
+    """One run's trace, as lists of (time, what)."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.translation: List[Tuple[int, bool]] = []
+        self.faults: List[Fault] = []
+        # (time, source id, bus master on); only COMMAND writes
+        self.commands: List[Tuple[int, int, bool]] = []
+        # of drives, by the id of their queue: kept ones use KEPT_QUEUE
+        self.completions: Dict[int, List[int]] = {}
+        self.failed_completions: List[Failure] = []
+        self.nvme_starts: List[int] = []
+        self.nvme_stops: List[int] = []
+        self.nic_resets: List[int] = []
+        self._on = False
+        self._queue = 0
+
+    def _translation(self, ns: int, on: bool) -> None:
+        if on != self._on:
+            self._on = on
+            self.translation.append((ns, on))
+
+    def vtd_reg_write_gcmd(self, ns: int, text: str) -> None:
+        match = GCMD.search(text)
+        if match:
+            self._translation(ns, bool(int(match[2], 16) & GCMD_TRANSLATION))
+
+    def vtd_dmar_enable(self, ns: int, text: str) -> None:
+        self._translation(ns, text.rstrip().endswith("1"))
+
+    def vtd_dmar_fault(self, ns: int, text: str) -> None:
+        match = FAULT.search(text)
+        if match:
+            self.faults.append(Fault(ns, int(match[1], 16), int(match[2]),
+                                     int(match[3], 16), match[4] == "1"))
+
+    def pci_cfg_write(self, ns: int, text: str) -> None:
+        match = CONFIG.match(text)
+        if match and int(match[4], 16) == COMMAND:
+            bus, dev, func = (int(match[i], 16) for i in (1, 2, 3))
+            on = bool(int(match[5], 16) & COMMAND_MASTER)
+            self.commands.append((ns, bus << 8 | dev << 3 | func, on))
+
+    def pci_nvme_enqueue_req_completion(self, ns: int, text: str) -> None:
+        match = COMPLETION.search(text)
+        # queue 0 is the admin queue
+        if match and int(match[2]) and not int(match[3], 16):
+            self._queue = int(match[2])
+            self.completions.setdefault(self._queue, []).append(ns)
+
+    def pci_nvme_err_addr_write(self, ns: int, text: str) -> None:
+        """The entry could not be written. The event does not name the drive,
+        the IOMMU's fault just before does, if that was the reason."""
+        addr = int(text.rpartition("0x")[2], 16)
+        last = self.faults[-1] if self.faults else None
+        # an entry is written piece by piece, each of which faults
+        blocked = last and 0 <= last.addr - addr < ENTRY_SIZE
+        self.failed_completions.append(
+            Failure(ns, addr, last.source if blocked else None, self._queue))
+
+    def name_failures(self) -> None:
+        """Failures without a fault (bus mastering was off) are those of the
+        drive that also had one with a fault nearby, in the same queue."""
+        known = {f.addr // PAGE: f.source for f in self.failed_completions
+                 if f.source is not None}
+        self.failed_completions = [
+            f._replace(source=known.get(f.addr // PAGE, f.source))
+            for f in self.failed_completions]
+
+    def pci_nvme_mmio_start_success(self, ns: int, text: str) -> None:
+        self.nvme_starts.append(ns)
+
+    def pci_nvme_mmio_stopped(self, ns: int, text: str) -> None:
+        self.nvme_stops.append(ns)
+
+    def e1000e_core_ctrl_sw_reset(self, ns: int, text: str) -> None:
+        self.nic_resets.append(ns)
+
+
+def _handlers(trace: Trace) -> Dict[str, Callable[[int, str], None]]:
+    names = [n for n in dir(trace) if n.split("_")[0] in ("vtd", "pci", "e1000e")]
+    return {name: getattr(trace, name) for name in names}
+
+
+def parse(lines: Iterator[str], offset_ns: int = 0) -> Trace:
+    trace = Trace()
+    handlers = _handlers(trace)
+    for line in lines:
+        match = LINE.match(line)
+        if not match:
+            continue
+        trace.lines += 1
+        handler = handlers.get(match[3])
+        if handler:
+            wall = int(match[1]) * 1_000_000_000 + int(match[2]) * 1000
+            handler(wall + offset_ns, match[4])
+    trace.name_failures()
+    return trace
+
+
+def read(path: Path, offset_ns: int) -> Trace:
+    try:
+        with open(path, errors="replace") as lines:
+            trace = parse(lines, offset_ns)
+    except OSError as err:
+        raise RigError(f"QEMU's trace cannot be read: {err.strerror}") from None
+    if not trace.lines:
+        raise RigError("QEMU's trace is empty")
+    return trace
+
+
+class Testimony(NamedTuple):
+    """The counts a verdict is made of."""
+    translation_seen: bool
+    translation_off: int        # times it went off after first being on
+    faults_kept: int
+    faults_intruder: int        # from freeze on
+    faults_other: int
+    first_fault: str
+    bus_master_off: List[str]   # devices and bridges that lost it in the gap
+
+
+def _name(source: int) -> str:
+    return f"{source >> 8:02x}:{source >> 3 & 31:02x}.{source & 7}"
+
+
+class Span(NamedTuple):
+    """The moments a testimony is about; None where a run never got there."""
+    ready: Optional[int] = None
+    gaps: List[Tuple[int, Optional[int]]] = []  # each freeze and the next owner
+    unbound: Optional[int] = None
+    end: Optional[int] = None
+    last_event: Optional[int] = None
+
+
+def _lost_bus_master(trace: Trace, machine: Machine, span: Span) -> List[str]:
+    guarded = machine.guarded_sources()
+    return sorted({guarded[source] for ns, source, on in trace.commands
+                   if source in guarded and not on
+                   and any(start <= ns and (end is None or ns < end)
+                           for start, end in span.gaps)})
+
+
+def _translation_off(trace: Trace, span: Span) -> int:
+    """How often it went off. Powering off does that too, so the last time is
+    not counted when it comes after the last event and for good. The moment of
+    the verdict would be too coarse: its stamp is late behind a long blob."""
+    offs = [ns for ns, on in trace.translation if not on]
+    for_good = trace.translation and not trace.translation[-1][1]
+    if for_good and span.end is not None and offs[-1] > (span.last_event or 0):
+        offs.pop()
+    return len(offs)
+
+
+def testify(trace: Trace, machine: Machine, span: Span) -> Testimony:
+    kept, intruders = machine.kept_sources(), machine.intruder_sources()
+    end = span.unbound or span.end or 1 << 63
+    bad = [f for f in trace.faults
+           if f.source in kept and (span.ready or 0) <= f.ns < end]
+    blocked = [f for f in trace.faults
+               if f.source in intruders and span.gaps and f.ns >= span.gaps[0][0]]
+    other = [f for f in trace.faults if f.source not in kept and f.source not in intruders]
+    told = ""
+    if bad:
+        told = (f"{_name(bad[0].source)} {'write' if bad[0].write else 'read'} at "
+                f"0x{bad[0].addr:x}, reason {bad[0].reason}")
+    return Testimony(any(on for _, on in trace.translation),
+                     _translation_off(trace, span),
+                     len(bad), len(blocked), len(other), told,
+                     _lost_bus_master(trace, machine, span))

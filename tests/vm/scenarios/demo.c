@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The main story: a guest with a network card and a drive at work goes through
+ * a live update, takes everything back and swaps in new translations, while a
+ * card that is not preserved tries to write all the time.
+ *
+ * With lu.args=stock:1 it runs on a kernel that has none of this: only the
+ * memfd is carried over, and stage 2 tells what was found in the rings. It
+ * does not judge that; the host does.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "intruder.h"
+#include "luo.h"
+#include "owner.h"
+#include "report.h"
+#include "scenario.h"
+#include "traffic.h"
+#include "vmstat.h"
+#include "words.h"
+
+#define SESSION "demo"
+
+static struct guest guest;
+static struct intruders intruders;
+
+static bool stock(void)
+{
+	return arg_number("stock", 0);
+}
+
+enum moment { AT_START, LAST_SEEN, NOW };
+
+/* Reads of all kept drives up to a moment. */
+static uint64_t reads(enum moment when)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		const struct device *d = &guest.device[i];
+
+		if (d->state->kind != DEVICE_NVME)
+			continue;
+		if (when == AT_START)
+			sum += d->state->nvme.submitted;
+		else if (when == LAST_SEEN)
+			sum += guest.control->before[i];
+		else
+			sum += device_progress(d);
+	}
+	return sum;
+}
+
+static int build(void)
+{
+	struct guest_plan plan;
+
+	owner_plan(&plan, SESSION);
+	if (owner_create(&guest, &plan))
+		return -1;
+	if (!guest_nic(&guest) || !guest_nvme(&guest)) {
+		check("devices", false, "a card and a drive are needed");
+		return -1;
+	}
+	if (owner_translate(&guest))
+		return -1;
+	value("table_pages_kept", guest.control->table_pages);
+	return lost("intruders-start", intruders_start(&intruders, &guest)) ?
+		       -1 :
+		       0;
+}
+
+static int preserve_memory(void)
+{
+	int luo = luo_open();
+
+	if (lost("luo-open", luo))
+		return -1;
+	guest.session = luo_create(luo, SESSION);
+	if (lost("session", guest.session) ||
+	    lost("preserve", luo_preserve(guest.session, guest.memory.fd,
+					  TOKEN_MEMORY)))
+		return -1;
+	event("preserved");
+	return 0;
+}
+
+static int stage_old(unsigned int stage)
+{
+	if (build() || owner_start(&guest))
+		return -1;
+	owner_ready();
+	if (owner_warm(&guest))
+		return -1;
+	for (unsigned int i = 0; i < guest.control->intruders; i++) {
+		struct device *d = &intruders.device[i];
+		bool works = device_progress(d) || device_await(d, 1);
+
+		if (lost("intruder-works", works ? 0 : -ETIMEDOUT))
+			return -1;
+	}
+	if (stock() ? preserve_memory() : owner_preserve(&guest))
+		return -1;
+	if (owner_load(&guest, stage))
+		return -1;
+	value("reads_submitted", reads(AT_START));
+	value("reads_completed_before", reads(NOW));
+	if (lost("hammer", intruders_hammer(&intruders)))
+		return -1;
+	return owner_jump();
+}
+
+/* What the devices did while no kernel was there. */
+static void say_blackout(uint64_t late)
+{
+	uint64_t rearmed = 0;
+
+	value("reads_completed_blackout", reads(NOW) - reads(LAST_SEEN));
+	for (unsigned int i = 0; i < guest.control->intruders; i++)
+		rearmed += guest.control->rearmed[i];
+	value("intruder_rearmed", rearmed);
+	value("intruder_armed_on_arrival", intruders.armed);
+	value("intruder_found_late", late);
+	for (unsigned int i = 0; i < guest.devices; i++)
+		guest.control->before[i] = device_progress(&guest.device[i]);
+}
+
+static void say_transfers(void)
+{
+	uint64_t errors = 0;
+
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		const struct device *d = &guest.device[i];
+
+		errors += d->state->kind == DEVICE_NVME ?
+				  device_errors(d) :
+				  d->state->nic.damaged;
+	}
+	value("reads_completed_after", reads(NOW) - reads(LAST_SEEN));
+	value("data_errors", errors);
+	traffic_values(&guest);
+	traffic_blobs(&guest);
+	if (intruders_nic(&intruders))
+		traffic_blob("intruder", intruders_nic(&intruders));
+}
+
+static int take_back(void)
+{
+	int rc;
+
+	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
+	     owner_release(&guest);
+	if (!rc)
+		owner_settle(&guest);
+	else
+		traffic_drain(&guest);
+	return owner_unbind(&guest) || rc ? -1 : 0;
+}
+
+/* Nothing is expected, so there is nothing to check but the way out. */
+static int take_stock(void)
+{
+	traffic_drain(&guest);
+	guest_first_scan(&guest);
+	check_rc("finish", guest_finish(&guest), 0);
+	return 0;
+}
+
+static int stage_new(unsigned int stage)
+{
+	uint64_t late;
+	int rc;
+
+	(void)stage;
+	value_text("iommu", "VT-d legacy");
+	if (owner_arrive(&guest, SESSION))
+		return -1;
+	intruders_adopt(&intruders, &guest);
+	late = intruders_scan(&intruders);
+	say_blackout(late);
+
+	rc = stock() ? take_stock() : take_back();
+
+	late = intruders_scan(&intruders);
+	if (!stock()) {
+		check("intruder-silent", !late,
+		      "%llu transfers after the first look",
+		      (unsigned long long)late);
+		traffic_check(&guest, "");
+	}
+	say_transfers();
+	owner_account(&guest);
+	return rc;
+}
+
+static const struct scenario demo = {
+	.name = "demo",
+	.rows = "A1,A2,A6,A7,A8,A9,B2,B5,B6,B7,B8",
+	.description = "one live update with a card, a drive and an intruder",
+	.stages = { stage_old, stage_new },
+};
+SCENARIO(demo);

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Two guests in one owner, each with memory, an iommufd and a session of its
+ * own, sharing out whatever devices the machine has between them. Each
+ * iommufd also has a marked HWPT that no device is attached to.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "iommufd.h"
+#include "owner.h"
+#include "report.h"
+#include "scenario.h"
+#include "traffic.h"
+#include "words.h"
+
+#define GUESTS 2
+#define TOKEN_SPARE (TOKEN_HWPT + 1)
+#define SLOTS_MANY 8192
+#define READS_MANY 256
+
+static struct guest guest[GUESTS];
+static const char *const session[GUESTS] = { "many-a", "many-b" };
+
+static void name_guests(void)
+{
+	for (int i = 0; i < GUESTS; i++)
+		snprintf(guest[i].suffix, sizeof(guest[i].suffix), "-%c",
+			 'a' + i);
+}
+
+/* The first half of the devices goes to the first guest. */
+static void share_out(struct guest_plan *plan, int which)
+{
+	unsigned int all = 0, half, first, count;
+	struct guest_plan whole;
+
+	owner_plan(&whole, session[which]);
+	while (all < DEVICES_MAX && whole.bdf[all])
+		all++;
+	half = (all + 1) / 2;
+	first = which ? half : 0;
+	count = which ? all - half : half;
+
+	*plan = whole;
+	memset(plan->bdf, 0, sizeof(plan->bdf));
+	memcpy(plan->bdf, whole.bdf + first, count * sizeof(plan->bdf[0]));
+	plan->bytes = arg_number("mem", 256) << 20;
+	plan->slots = SLOTS_MANY;
+	plan->reads = READS_MANY;
+}
+
+/* A HWPT over half of the memory, with nobody on it. */
+static int spare_hwpt(struct guest *g)
+{
+	uint32_t ioas, hwpt;
+	int rc;
+
+	rc = ioas_alloc(g->iommufd, &ioas);
+	if (!rc)
+		rc = ioas_map_file(g->iommufd, ioas, g->memory.fd, 0,
+				   g->memory.layout->bytes / 2, MEMORY_IOVA);
+	if (!rc)
+		rc = hwpt_alloc(g->iommufd, g->device[0].vfio.devid, ioas,
+				&hwpt);
+	if (!rc)
+		rc = hwpt_mark(g->iommufd, hwpt, TOKEN_SPARE);
+	return lost("spare-hwpt", rc) ? -1 : 0;
+}
+
+static int many_old(unsigned int stage)
+{
+	struct guest_plan plan;
+	int i;
+
+	for (i = 0; i < GUESTS; i++) {
+		share_out(&plan, i);
+		if (owner_create(&guest[i], &plan))
+			return -1;
+		name_guests();
+		if (owner_translate(&guest[i]))
+			return -1;
+	}
+	for (i = 0; i < GUESTS; i++)
+		if (owner_start(&guest[i]))
+			return -1;
+	owner_ready();
+	for (i = 0; i < GUESTS; i++)
+		if (owner_warm(&guest[i]) || spare_hwpt(&guest[i]) ||
+		    owner_preserve(&guest[i]))
+			return -1;
+	for (i = 0; i < GUESTS; i++)
+		if (owner_load(&guest[i], stage))
+			return -1;
+	return owner_jump();
+}
+
+static int take_back(struct guest *g)
+{
+	uint32_t spare, first;
+	int rc;
+
+	if (owner_reclaim(g))
+		return -1;
+	rc = hwpt_restore(g->iommufd, TOKEN_SPARE, &spare);
+	check_rc(owner_tag(g, "restore-spare"), rc, 0);
+	if (rc || owner_swap(g))
+		return -1;
+
+	/* A restored HWPT is as good as any for another attach. */
+	rc = hwpt_restore(g->iommufd, TOKEN_HWPT, &first);
+	if (!rc)
+		rc = guest_attach(g, first);
+	check_rc(owner_tag(g, "attach-restored"), rc, 0);
+	rc = iommufd_destroy(g->iommufd, first);
+	check_rc(owner_tag(g, "destroy-in-use"), rc, -EBUSY);
+	rc = guest_attach(g, g->hwpt);
+	check_rc(owner_tag(g, "attach-new"), rc, 0);
+
+	rc = iommufd_destroy(g->iommufd, spare);
+	check_rc(owner_tag(g, "destroy-spare"), rc, 0);
+	return owner_release(g);
+}
+
+static int many_new(unsigned int stage)
+{
+	int64_t was;
+	int i, rc = 0;
+
+	(void)stage;
+	for (i = 0; i < GUESTS; i++)
+		if (owner_arrive(&guest[i], session[i]))
+			return -1;
+	name_guests();
+	was = guest[0].control->iommu_pages;
+	for (i = 0; i < GUESTS; i++)
+		rc |= take_back(&guest[i]);
+
+	traffic_stop_host();
+	for (i = 0; i < GUESTS; i++) {
+		if (!rc)
+			owner_reads_done(&guest[i]);
+		traffic_quiet(&guest[i]);
+		traffic_check(&guest[i], "");
+		traffic_values(&guest[i]);
+		rc |= owner_unbind(&guest[i]);
+		traffic_blobs(&guest[i]);
+		owner_verify(&guest[i]);
+	}
+	for (i = 0; i < GUESTS; i++)
+		owner_close(&guest[i]);
+	owner_count(was);
+	return rc;
+}
+
+static const struct scenario many = {
+	.name = "many",
+	.rows = "A7,A11,B1,B4",
+	.description = "several devices, two iommufds, two sessions",
+	.stages = { many_old, many_new },
+};
+SCENARIO(many);

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A kept device belongs to its session until that is finished: what else the
+ * new kernel's user space may try on it is refused, and harms nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "iommufd.h"
+#include "luo.h"
+#include "owner.h"
+#include "report.h"
+#include "scenario.h"
+#include "traffic.h"
+
+#define SESSION "native"
+
+static struct guest guest;
+
+static const char *name_for(const char *what, const char *bdf)
+{
+	static char text[4][80];
+	static unsigned int turn;
+	char *out = text[turn++ % 4];
+
+	snprintf(out, sizeof(text[0]), "%s-%s", what, bdf);
+	return out;
+}
+
+static int native_old(unsigned int stage)
+{
+	struct guest_plan plan;
+
+	owner_plan(&plan, SESSION);
+	if (owner_begin(&guest, &plan) || owner_preserve(&guest) ||
+	    owner_load(&guest, stage))
+		return -1;
+	return owner_jump();
+}
+
+/* Before anything is retrieved. */
+static void try_driver(const char *bdf)
+{
+	char driver[40];
+
+	check_rc(name_for("native-driver", bdf), pci_offer(bdf, PCI_NATIVE),
+		 -EBUSY);
+	pci_driver(bdf, driver, sizeof(driver));
+	check(name_for("no-driver", bdf), !driver[0], "the driver is \"%s\"",
+	      driver);
+}
+
+/* It was the live update that kept that driver out, and nothing else. */
+static void try_driver_late(const char *bdf)
+{
+	check_rc(name_for("native-driver-after", bdf),
+		 pci_offer(bdf, PCI_NATIVE), 0);
+	lost("unbind", pci_unbind(bdf));
+}
+
+static void try_domain_type(const char *bdf)
+{
+	char path[160], was[32] = "", is[32] = "";
+	int fd, rc = 0;
+
+	snprintf(path, sizeof(path),
+		 "/sys/bus/pci/devices/%s/iommu_group/type", bdf);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
+		check(name_for("domain-type", bdf), false, "%s: %s", path,
+		      errno_name(-errno));
+		return;
+	}
+	if (pread(fd, was, sizeof(was) - 1, 0) < 0)
+		was[0] = 0;
+	if (write(fd, "identity", 8) < 0)
+		rc = -errno;
+	if (pread(fd, is, sizeof(is) - 1, 0) < 0)
+		is[0] = 0;
+	close(fd);
+	was[strcspn(was, "\n")] = 0;
+	check(name_for("domain-type", bdf),
+	      rc && !strncmp(was, is, strlen(was)), "%s, type %s",
+	      errno_name(rc), was);
+}
+
+static void try_open(const char *what, const char *bdf)
+{
+	int fd = vfio_cdev_open(bdf);
+
+	check_rc(name_for(what, bdf), fd < 0 ? fd : 0, -EBUSY);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void try_early(void)
+{
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		const char *bdf = guest.device[i].state->bdf;
+
+		try_driver(bdf);
+		try_domain_type(bdf);
+		if (!lost("vfio-pci", pci_bind(bdf, "vfio-pci")))
+			try_open("open", bdf);
+	}
+}
+
+/* Retrieved, but with an iommufd that is not the one it came with. */
+static int try_iommufd(void)
+{
+	struct device *d = &guest.device[0];
+	uint32_t devid;
+	int other, rc;
+
+	other = iommufd_open();
+	if (lost("iommufd", other) ||
+	    lost("retrieve-iommufd", guest_retrieve_iommufd(&guest)) ||
+	    lost("retrieve-device", guest_retrieve_device(&guest, 0)))
+		return -1;
+	rc = vfio_bind(d->vfio.fd, other, &devid);
+	check_rc("bind-elsewhere", rc, -EBUSY);
+	close(other);
+	return 0;
+}
+
+static void try_finish(const char *name)
+{
+	check_rc(name, luo_finish(guest.session), -EBUSY);
+}
+
+static int native_new(unsigned int stage)
+{
+	uint32_t id;
+	int rc;
+
+	(void)stage;
+	if (owner_arrive(&guest, SESSION))
+		return -1;
+	try_early();
+	try_finish("finish-unretrieved");
+	if (try_iommufd())
+		return -1;
+	try_finish("finish-unbound");
+	if (owner_reclaim(&guest))
+		return -1;
+	for (unsigned int i = 0; i < guest.devices; i++)
+		try_open("open-bound", guest.device[i].state->bdf);
+	rc = hwpt_restore(guest.iommufd, TOKEN_HWPT, &id);
+	check_rc("restore-early", rc, 0);
+	check_rc("destroy-in-use", iommufd_destroy(guest.iommufd, id), -EBUSY);
+	try_finish("finish-in-use");
+	if (owner_swap(&guest))
+		return -1;
+	try_finish("finish-undestroyed");
+	if (owner_release(&guest))
+		return -1;
+	owner_settle(&guest);
+	traffic_check(&guest, "");
+	traffic_values(&guest);
+	rc = owner_unbind(&guest);
+	for (unsigned int i = 0; i < guest.devices; i++)
+		try_driver_late(guest.device[i].state->bdf);
+	traffic_blobs(&guest);
+	owner_account(&guest);
+	return rc;
+}
+
+static const struct scenario native = {
+	.name = "native",
+	.rows = "A6,A9,B9",
+	.description = "nobody else gets a kept device before the finish",
+	.stages = { native_old, native_new },
+};
+SCENARIO(native);

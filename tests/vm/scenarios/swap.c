@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Replacing the translations under a device that is receiving must not cost a
+ * frame, however often it is done: two HWPTs over the same memory, back and
+ * forth, at least one frame between any two replaces. Once without a live
+ * update, once after one.
+ *
+ * On a kernel whose replace is known to interrupt, the first of them loses
+ * frames; the rig runs it there as well, to see that it can.
+ */
+#include "iommufd.h"
+#include "owner.h"
+#include "report.h"
+#include "scenario.h"
+#include "traffic.h"
+#include "words.h"
+
+#define REPLACES 1000
+#define RATE 4000
+#define SESSION "swap"
+
+static struct guest guest;
+
+static int back_and_forth(void)
+{
+	unsigned long count = arg_number("n", REPLACES);
+	uint64_t frames, errors = guest_errors(&guest);
+	struct device *nic = guest_nic(&guest);
+	uint32_t other;
+	int rc;
+
+	rc = hwpt_alloc(guest.iommufd, nic->vfio.devid, guest.ioas, &other);
+	if (lost("second-hwpt", rc))
+		return -1;
+	traffic_rate(arg_number("rate", RATE));
+	frames = device_progress(nic);
+	event("replace-begin");
+	for (unsigned long i = 0; i < count; i++) {
+		rc = guest_attach(&guest, i & 1 ? guest.hwpt : other);
+		if (rc || !device_await(nic, 1)) {
+			check("replace", false, "number %lu: %s", i,
+			      rc ? errno_name(rc) : "no frame any more");
+			return -1;
+		}
+	}
+	event("replace-end");
+	check("replace", true, "%lu times", count);
+	value("replaces", count);
+	value("frames_meanwhile", device_progress(nic) - frames);
+	device_await(nic, 100);
+	value("replace_frames_lost", guest_errors(&guest) - errors);
+	/* Leave on the first of the two, whatever the number was. */
+	rc = guest_attach(&guest, guest.hwpt);
+	if (lost("replace-last", rc))
+		return -1;
+	return lost("destroy-other", iommufd_destroy(guest.iommufd, other)) ?
+		       -1 :
+		       0;
+}
+
+static int ending(int rc)
+{
+	traffic_stop_host();
+	if (!rc)
+		owner_reads_done(&guest);
+	traffic_quiet(&guest);
+	traffic_check(&guest, "");
+	traffic_values(&guest);
+	rc |= owner_unbind(&guest);
+	traffic_blobs(&guest);
+	owner_account(&guest);
+	return rc;
+}
+
+static int swap_here(unsigned int stage)
+{
+	struct guest_plan plan;
+
+	(void)stage;
+	owner_plan(&plan, SESSION);
+	if (owner_begin(&guest, &plan))
+		return -1;
+	return ending(back_and_forth());
+}
+
+static int swap_old(unsigned int stage)
+{
+	struct guest_plan plan;
+
+	owner_plan(&plan, SESSION);
+	if (owner_begin(&guest, &plan) || owner_preserve(&guest) ||
+	    owner_load(&guest, stage))
+		return -1;
+	return owner_jump();
+}
+
+static int swap_new(unsigned int stage)
+{
+	int rc;
+
+	(void)stage;
+	if (owner_arrive(&guest, SESSION))
+		return -1;
+	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
+	     owner_release(&guest) || back_and_forth();
+	return ending(rc ? -1 : 0);
+}
+
+static const struct scenario swap = {
+	.name = "swap",
+	.rows = "A8",
+	.description = "1,000 replaces under load lose no frame",
+	.stages = { swap_here },
+};
+SCENARIO(swap);
+
+static const struct scenario swap_kexec = {
+	.name = "swap-kexec",
+	.rows = "A7,A8,B7",
+	.description = "1,000 replaces under load after a live update",
+	.stages = { swap_old, swap_new },
+};
+SCENARIO(swap_kexec);

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "device.h"
+
+/* Without any transfer for this long, a device has stopped. */
+#define STUCK_SECONDS 15
+
+int device_setup(struct device *d, struct memory *m, struct device_state *state,
+		 const char *bdf, const struct device_plan *plan)
+{
+	memset(d, 0, sizeof(*d));
+	memset(state, 0, sizeof(*state));
+	d->state = state;
+	d->vfio.fd = -1;
+	snprintf(state->bdf, sizeof(state->bdf), "%s", bdf);
+
+	switch (pci_id(bdf)) {
+	case E1000E_ID:
+		state->kind = DEVICE_NIC;
+		return nic_setup(&d->nic, m, &state->nic, plan->stream,
+				 plan->slots, plan->buffers);
+	case NVME_ID:
+		state->kind = DEVICE_NVME;
+		return nvme_setup(&d->nvme, m, &state->nvme, plan->reads,
+				  plan->buffers, plan->queue);
+	}
+	return -ENODEV;
+}
+
+void device_adopt(struct device *d, struct memory *m,
+		  struct device_state *state)
+{
+	memset(d, 0, sizeof(*d));
+	d->state = state;
+	d->vfio.fd = -1;
+	if (state->kind == DEVICE_NIC)
+		d->nic = (struct nic){ .state = &state->nic, .memory = m };
+	else
+		d->nvme = (struct nvme){ .state = &state->nvme, .memory = m };
+}
+
+int device_connect(struct device *d, int fd, int iommufd)
+{
+	int rc;
+
+	rc = vfio_start(&d->vfio, d->state->bdf, fd, iommufd);
+	if (!rc)
+		rc = vfio_map_bar(&d->vfio);
+	if (rc)
+		return rc;
+	if (d->state->kind == DEVICE_NIC)
+		d->nic.vfio = &d->vfio;
+	else
+		d->nvme.vfio = &d->vfio;
+	return 0;
+}
+
+int device_start(struct device *d)
+{
+	if (d->state->kind == DEVICE_NIC)
+		return nic_start(&d->nic);
+	return nvme_start(&d->nvme);
+}
+
+unsigned int device_poll(struct device *d)
+{
+	if (d->state->kind == DEVICE_NIC)
+		return nic_poll(&d->nic);
+	return nvme_poll(&d->nvme);
+}
+
+bool device_unchanged(const struct device *d, char *why, unsigned int size)
+{
+	if (d->state->kind == DEVICE_NIC)
+		return nic_unchanged(&d->nic, why, size);
+	return nvme_unchanged(&d->nvme, why, size);
+}
+
+void device_disconnect(struct device *d)
+{
+	if (d->state->kind == DEVICE_NIC) {
+		if (d->nic.vfio)
+			nic_stop(&d->nic);
+		d->nic.vfio = NULL;
+	} else {
+		if (d->nvme.vfio)
+			nvme_stop(&d->nvme);
+		d->nvme.vfio = NULL;
+	}
+	vfio_close(&d->vfio);
+}
+
+uint32_t device_waiting(const struct device *d)
+{
+	if (d->state->kind == DEVICE_NIC)
+		return nic_waiting(&d->nic);
+	return nvme_waiting(&d->nvme);
+}
+
+uint64_t device_progress(const struct device *d)
+{
+	if (d->state->kind == DEVICE_NIC)
+		return __atomic_load_n(&d->state->nic.received,
+				       __ATOMIC_RELAXED);
+	return __atomic_load_n(&d->state->nvme.completed, __ATOMIC_RELAXED);
+}
+
+uint64_t device_errors(const struct device *d)
+{
+	if (d->state->kind == DEVICE_NIC) {
+		const struct nic_state *s = &d->state->nic;
+
+		return s->missing + s->repeated + s->damaged + s->foreign +
+		       s->holes;
+	}
+	return d->state->nvme.data_errors + d->state->nvme.status_errors +
+	       d->state->nvme.stray;
+}
+
+bool device_await(const struct device *d, uint64_t more)
+{
+	uint64_t last = device_progress(d), want = last + more;
+	unsigned int idle = 0;
+
+	while (device_progress(d) < want) {
+		usleep(1000);
+		if (device_progress(d) != last) {
+			last = device_progress(d);
+			idle = 0;
+		} else if (++idle > STUCK_SECONDS * 1000) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void *pump_main(void *data)
+{
+	struct pump *p = data;
+
+	while (!__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE)) {
+		unsigned int taken = 0;
+
+		for (unsigned int i = 0; i < p->devices; i++)
+			taken += device_poll(p->device[i]);
+		if (!taken)
+			usleep(1000);
+	}
+	return NULL;
+}
+
+void pump_add(struct pump *p, struct device *d)
+{
+	if (p->devices < DEVICES_MAX)
+		p->device[p->devices++] = d;
+}
+
+int pump_start(struct pump *p)
+{
+	int rc;
+
+	p->stop = false;
+	rc = -pthread_create(&p->thread, NULL, pump_main, p);
+	p->running = !rc;
+	return rc;
+}
+
+void pump_stop(struct pump *p)
+{
+	if (!p->running)
+		return;
+	__atomic_store_n(&p->stop, true, __ATOMIC_RELEASE);
+	pthread_join(p->thread, NULL);
+	p->running = false;
+	for (unsigned int i = 0; i < p->devices; i++)
+		device_poll(p->device[i]);
+}

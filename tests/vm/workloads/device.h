@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A device under test, whichever kind it is, and the thread that serves it. */
+#ifndef LU_DEVICE_H
+#define LU_DEVICE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "e1000e.h"
+#include "frames.h"
+#include "nvme.h"
+
+#define DEVICES_MAX 8
+
+enum device_kind { DEVICE_NONE, DEVICE_NIC, DEVICE_NVME };
+
+/* Lives in guest memory. */
+struct device_state {
+	char bdf[BDF_BYTES];
+	uint32_t kind;
+	uint32_t reserved;
+	union {
+		struct nic_state nic;
+		struct nvme_state nvme;
+	};
+};
+
+struct device {
+	struct device_state *state;
+	struct vfio vfio;
+	union {
+		struct nic nic;
+		struct nvme nvme;
+	};
+};
+
+struct device_plan {
+	uint32_t stream;
+	uint32_t slots; /* of a card's ring */
+	uint32_t reads; /* in flight in a drive */
+	uint32_t queue; /* number of a drive's queues */
+	int buffers; /* BUFFERS_... */
+};
+
+/* Finds out the kind, lays out rings and buffers in guest memory. */
+int device_setup(struct device *d, struct memory *m, struct device_state *state,
+		 const char *bdf, const struct device_plan *plan);
+/* The same device in the next kernel: memory is all there is at first. */
+void device_adopt(struct device *d, struct memory *m,
+		  struct device_state *state);
+/* From here on the registers are in reach: @vfio is bound, BAR 0 mapped. */
+int device_connect(struct device *d, int fd, int iommufd);
+int device_start(struct device *d);
+unsigned int device_poll(struct device *d);
+bool device_unchanged(const struct device *d, char *why, unsigned int size);
+void device_disconnect(struct device *d);
+/* Transfers made but not taken yet, none of them touched. */
+uint32_t device_waiting(const struct device *d);
+/* Transfers that have come to a good end so far. */
+uint64_t device_progress(const struct device *d);
+/* Transfers that have not. */
+uint64_t device_errors(const struct device *d);
+
+/* A thread that polls devices until told to stop. */
+struct pump {
+	struct device *device[DEVICES_MAX];
+	unsigned int devices;
+	pthread_t thread;
+	bool running;
+	bool stop;
+};
+
+void pump_add(struct pump *p, struct device *d);
+int pump_start(struct pump *p);
+/* Ends with one last look at each device. */
+void pump_stop(struct pump *p);
+
+/*
+ * Waits until a device has made @more transfers. Gives up, false, only when
+ * it has made none at all for a long while.
+ */
+bool device_await(const struct device *d, uint64_t more);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The receive side of an e1000e network card, polled, with legacy
+ * descriptors. One 4 KiB page per descriptor, of which the first 2 KiB are
+ * offered to the card.
+ */
+#ifndef LU_E1000E_H
+#define LU_E1000E_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "memory.h"
+#include "vfio.h"
+
+#define E1000E_ID 0x808610d3u
+
+/* Lives in guest memory, so that the next kernel's owner can go on. */
+struct nic_state {
+	uint32_t stream;
+	uint32_t slots;
+	uint32_t head; /* the slot that is due next */
+	uint32_t tail; /* what the card was last told */
+	uint32_t flagged; /* flags for the records made now */
+	uint64_t ring;
+	uint64_t log;
+	uint64_t log_max;
+	uint64_t log_count;
+	uint64_t buffers; /* offset of contiguous ones, or 0: scattered */
+	uint64_t page_first;
+
+	uint64_t next_seq;
+	uint64_t received; /* intact frames, each counted once */
+	uint64_t missing; /* numbers that were skipped */
+	uint64_t repeated; /* numbers seen before */
+	uint64_t damaged;
+	uint64_t foreign;
+	uint64_t holes; /* slots the card went past without an answer */
+
+	uint32_t ctrl;
+	uint32_t rctl;
+	uint32_t rdba_low;
+	uint32_t rdba_high;
+	uint32_t rdlen;
+};
+
+struct nic {
+	struct nic_state *state;
+	struct memory *memory;
+	struct vfio *vfio; /* NULL while its registers are out of reach */
+};
+
+int nic_setup(struct nic *n, struct memory *m, struct nic_state *state,
+	      uint32_t stream, uint32_t slots, int buffers);
+/* Resets the card, starts it, waits for the link. */
+int nic_start(struct nic *n);
+/*
+ * Takes every frame that has arrived; returns how many. Used slots go back to
+ * the card if its registers can be reached, otherwise at the next call.
+ */
+unsigned int nic_poll(struct nic *n);
+/* The registers still say what nic_start() left there. */
+bool nic_unchanged(const struct nic *n, char *why, unsigned int size);
+/* Frames in the ring from the due slot on, without touching any. */
+uint32_t nic_waiting(const struct nic *n);
+void nic_stop(struct nic *n);
+/* The offset of the buffer of a slot. */
+uint64_t nic_buffer(const struct nic *n, uint32_t slot);
+
+#endif

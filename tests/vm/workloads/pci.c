@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pci.h"
+
+#define SYSFS "/sys/bus/pci"
+#define PATH_BYTES 160
+
+static int put_text(const char *path, const char *text)
+{
+	int fd, rc = 0;
+
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static uint32_t read_hex(const char *bdf, const char *name)
+{
+	char path[PATH_BYTES], text[16] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), SYSFS "/devices/%s/%s", bdf, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	return strtoul(text, NULL, 16);
+}
+
+uint32_t pci_id(const char *bdf)
+{
+	return read_hex(bdf, "vendor") << 16 | read_hex(bdf, "device");
+}
+
+int pci_find(uint32_t id, unsigned int nth, char *bdf)
+{
+	struct dirent **list;
+	int count, i, rc = -ENODEV;
+
+	count = scandir(SYSFS "/devices", &list, NULL, alphasort);
+	if (count < 0)
+		return -errno;
+	for (i = 0; i < count; i++) {
+		const char *name = list[i]->d_name;
+
+		if (rc && name[0] != '.' && pci_id(name) == id && !nth--) {
+			snprintf(bdf, BDF_BYTES, "%.*s", BDF_BYTES - 1, name);
+			rc = 0;
+		}
+		free(list[i]);
+	}
+	free(list);
+	return rc;
+}
+
+void pci_driver(const char *bdf, char *name, unsigned int size)
+{
+	char path[PATH_BYTES], target[PATH_BYTES], *base;
+	ssize_t got;
+
+	name[0] = 0;
+	snprintf(path, sizeof(path), SYSFS "/devices/%s/driver", bdf);
+	got = readlink(path, target, sizeof(target) - 1);
+	if (got < 0)
+		return;
+	target[got] = 0;
+	base = strrchr(target, '/');
+	snprintf(name, size, "%s", base ? base + 1 : target);
+}
+
+int pci_override(const char *bdf, const char *driver)
+{
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), SYSFS "/devices/%s/driver_override", bdf);
+	return put_text(path, *driver ? driver : "\n");
+}
+
+int pci_probe(const char *bdf)
+{
+	return put_text(SYSFS "/drivers_probe", bdf);
+}
+
+static int leave_driver(const char *bdf)
+{
+	char path[PATH_BYTES], name[40];
+
+	pci_driver(bdf, name, sizeof(name));
+	if (!name[0])
+		return 0;
+	snprintf(path, sizeof(path), SYSFS "/drivers/%s/unbind", name);
+	return put_text(path, bdf);
+}
+
+int pci_bind(const char *bdf, const char *driver)
+{
+	char name[40];
+	int rc;
+
+	pci_driver(bdf, name, sizeof(name));
+	if (!strcmp(name, driver))
+		return 0;
+	rc = pci_override(bdf, driver);
+	if (!rc)
+		rc = leave_driver(bdf);
+	if (!rc)
+		rc = pci_probe(bdf);
+	if (rc)
+		return rc;
+	/* A probe that matched nothing is not an error to sysfs. */
+	pci_driver(bdf, name, sizeof(name));
+	return strcmp(name, driver) ? -ENODEV : 0;
+}
+
+int pci_offer(const char *bdf, const char *driver)
+{
+	char path[PATH_BYTES], name[40];
+	int rc;
+
+	snprintf(path, sizeof(path), SYSFS "/drivers/%s/bind", driver);
+	rc = pci_override(bdf, driver);
+	if (!rc)
+		rc = put_text(path, bdf);
+	pci_driver(bdf, name, sizeof(name));
+	if (!rc && strcmp(name, driver))
+		rc = -ENXIO;
+	pci_override(bdf, "");
+	return rc;
+}
+
+int pci_unbind(const char *bdf)
+{
+	int rc = leave_driver(bdf);
+
+	return rc ? rc : pci_override(bdf, "");
+}
+
+int pci_config_open(const char *bdf)
+{
+	char path[PATH_BYTES];
+	int fd;
+
+	snprintf(path, sizeof(path), SYSFS "/devices/%s/config", bdf);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int pci_read16(const char *bdf, unsigned int at, uint16_t *ret)
+{
+	int fd = pci_config_open(bdf), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	if (pread(fd, ret, sizeof(*ret), at) != sizeof(*ret))
+		rc = -EIO;
+	close(fd);
+	return rc;
+}
+
+int pci_write16(const char *bdf, unsigned int at, uint16_t val)
+{
+	int fd = pci_config_open(bdf), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	if (pwrite(fd, &val, sizeof(val), at) != sizeof(val))
+		rc = -EIO;
+	close(fd);
+	return rc;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* PCI devices through sysfs. BDF is a text like "0000:00:04.0". */
+#ifndef LU_PCI_H
+#define LU_PCI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define BDF_BYTES 16
+
+#define PCI_COMMAND 0x04
+#define PCI_COMMAND_MEMORY 0x2
+#define PCI_COMMAND_MASTER 0x4
+
+/* vendor << 16 | device, or 0 when there is no such device. */
+uint32_t pci_id(const char *bdf);
+/* Fills @bdf with the @nth device of that id; -ENODEV when there are fewer. */
+int pci_find(uint32_t id, unsigned int nth, char *bdf);
+/* The driver's name, "" for none. */
+void pci_driver(const char *bdf, char *name, unsigned int size);
+/* Takes the device from its driver and gives it to that one alone. */
+int pci_bind(const char *bdf, const char *driver);
+/*
+ * A driver that expects the kernel to look after its DMA, as an ordinary one
+ * does. It takes any device, wants only BAR 0, and reads one byte of it.
+ */
+#define PCI_NATIVE "pvpanic-pci"
+/* Asks that driver alone to take the device; what comes back is its answer. */
+int pci_offer(const char *bdf, const char *driver);
+/* Leaves the device without driver and without override. */
+int pci_unbind(const char *bdf);
+int pci_override(const char *bdf, const char *driver);
+int pci_probe(const char *bdf);
+/* Opens the configuration space; the caller closes it. */
+int pci_config_open(const char *bdf);
+int pci_read16(const char *bdf, unsigned int at, uint16_t *ret);
+int pci_write16(const char *bdf, unsigned int at, uint16_t val);
+
+#endif

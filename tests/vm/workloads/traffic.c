@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
+#include <unistd.h>
+
+#include "report.h"
+#include "wire.h"
+#include "traffic.h"
+
+#define HOST_SECONDS 30
+/* Looks in a row, 10 ms apart, that have to find nothing. */
+#define QUIET_LOOKS 30
+
+static uint64_t frames_so_far(const struct guest *g)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < g->devices; i++)
+		if (g->device[i].state->kind == DEVICE_NIC)
+			sum += device_progress(&g->device[i]);
+	return sum;
+}
+
+bool traffic_stop_host(void)
+{
+	int rc;
+
+	event("stop-sending");
+	rc = wire_wait("stop", HOST_SECONDS);
+	return check("host-stopped", !rc, "%s", errno_name(rc));
+}
+
+void traffic_quiet(struct guest *g)
+{
+	uint64_t last = 0;
+	int quiet = 0;
+
+	while (quiet < QUIET_LOOKS) {
+		uint64_t now = frames_so_far(g);
+
+		quiet = now == last ? quiet + 1 : 0;
+		last = now;
+		usleep(10000);
+	}
+	pump_stop(&g->pump);
+}
+
+void traffic_drain(struct guest *g)
+{
+	traffic_stop_host();
+	traffic_quiet(g);
+}
+
+void traffic_rate(unsigned int frames_per_second)
+{
+	char answer[32];
+
+	event("rate n=%u", frames_per_second);
+	snprintf(answer, sizeof(answer), "rate-%u", frames_per_second);
+	if (wire_wait(answer, HOST_SECONDS))
+		value_text("rate", "the host did not answer");
+	else
+		value("rate", frames_per_second);
+}
+
+static void check_nic(const char *name, const struct nic_state *s)
+{
+	check(name,
+	      s->received && !s->missing && !s->repeated && !s->damaged &&
+		      !s->foreign && !s->holes,
+	      "%llu received, %llu missing, %llu repeated, %llu damaged, "
+	      "%llu foreign, %llu slots passed over",
+	      (unsigned long long)s->received, (unsigned long long)s->missing,
+	      (unsigned long long)s->repeated, (unsigned long long)s->damaged,
+	      (unsigned long long)s->foreign, (unsigned long long)s->holes);
+}
+
+static void check_nvme(const char *name, const struct nvme_state *s)
+{
+	check(name,
+	      s->completed && !s->data_errors && !s->status_errors && !s->stray,
+	      "%llu of %llu reads done, %llu with wrong data, %llu refused, "
+	      "%llu never asked for",
+	      (unsigned long long)s->completed,
+	      (unsigned long long)s->submitted,
+	      (unsigned long long)s->data_errors,
+	      (unsigned long long)s->status_errors,
+	      (unsigned long long)s->stray);
+}
+
+void traffic_check(struct guest *g, const char *suffix)
+{
+	for (unsigned int i = 0; i < g->devices; i++) {
+		const struct device_state *s = g->device[i].state;
+		char name[64];
+
+		if (s->kind == DEVICE_NIC) {
+			snprintf(name, sizeof(name), "frames-%s%s", s->bdf,
+				 suffix);
+			check_nic(name, &s->nic);
+		} else {
+			snprintf(name, sizeof(name), "reads-%s%s", s->bdf,
+				 suffix);
+			check_nvme(name, &s->nvme);
+		}
+	}
+}
+
+void traffic_blob(const char *name, const struct device *nic)
+{
+	const struct nic_state *s = &nic->state->nic;
+
+	wire_blob(name, memory_at(nic->nic.memory, s->log),
+		  s->log_count * sizeof(struct frame_record));
+}
+
+void traffic_blobs(struct guest *g)
+{
+	for (unsigned int i = 0; i < g->devices; i++) {
+		const struct device_state *s = g->device[i].state;
+		char name[32] = "frames";
+
+		if (s->kind != DEVICE_NIC)
+			continue;
+		if (s->nic.stream)
+			snprintf(name, sizeof(name), "frames-%s", s->bdf);
+		traffic_blob(name, &g->device[i]);
+	}
+}
+
+void traffic_values(struct guest *g)
+{
+	for (unsigned int i = 0; i < g->devices; i++) {
+		const struct device_state *s = g->device[i].state;
+		char name[48];
+
+		if (s->kind == DEVICE_NVME) {
+			snprintf(name, sizeof(name), "cq-%s", s->bdf);
+			value_text(name, "%#llx",
+				   (unsigned long long)memory_iova(s->nvme.cq));
+			continue;
+		}
+		snprintf(name, sizeof(name), "stream-%s", s->bdf);
+		if (s->nic.stream != STREAM_ANY)
+			value(name, s->nic.stream);
+		snprintf(name, sizeof(name), "received-%s", s->bdf);
+		value(name, s->nic.received);
+	}
+}

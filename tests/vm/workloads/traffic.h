@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Talking with the host about frames, and telling it what became of them. */
+#ifndef LU_TRAFFIC_H
+#define LU_TRAFFIC_H
+
+#include "guest.h"
+
+/* False, with a failed check, when the host did not answer. */
+bool traffic_stop_host(void);
+/* Takes what is still under way, then stops the pump. */
+void traffic_quiet(struct guest *g);
+/* Both, for the only guest. */
+void traffic_drain(struct guest *g);
+/* Asks for another rate. The host may not reach it, which is no failure. */
+void traffic_rate(unsigned int frames_per_second);
+/* Checks that nothing got lost up to now: one check for each device. */
+void traffic_check(struct guest *g, const char *suffix);
+/* The frame logs: "frames" for stream 0, "frames-BDF" for others. */
+void traffic_blobs(struct guest *g);
+void traffic_blob(const char *name, const struct device *nic);
+void traffic_values(struct guest *g);
+
+#endif

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "uapi.h"
+#include "vfio.h"
+
+static int cdev_name(const char *bdf, char *name, size_t size)
+{
+	char path[128];
+	struct dirent *d;
+	int rc = -ENOENT;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (rc && (d = readdir(dir))) {
+		if (strncmp(d->d_name, "vfio", 4))
+			continue;
+		snprintf(name, size, "/dev/vfio/devices/%.40s", d->d_name);
+		rc = 0;
+	}
+	closedir(dir);
+	return rc;
+}
+
+int vfio_cdev_open(const char *bdf)
+{
+	char name[80];
+	int fd, rc;
+
+	rc = cdev_name(bdf, name, sizeof(name));
+	if (rc)
+		return rc;
+	fd = open(name, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int vfio_bind(int fd, int iommufd, uint32_t *ret_devid)
+{
+	struct vfio_device_bind_iommufd cmd = {
+		.argsz = sizeof(cmd),
+		.iommufd = iommufd,
+	};
+
+	if (ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &cmd))
+		return -errno;
+	*ret_devid = cmd.out_devid;
+	return 0;
+}
+
+static int region(int fd, unsigned int index, struct vfio_region_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->argsz = sizeof(*info);
+	info->index = index;
+	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, info) ? -errno : 0;
+}
+
+int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd)
+{
+	struct vfio_region_info info;
+	int rc;
+
+	memset(v, 0, sizeof(*v));
+	snprintf(v->bdf, sizeof(v->bdf), "%s", bdf);
+	v->fd = fd;
+	rc = vfio_bind(fd, iommufd, &v->devid);
+	if (rc)
+		return rc;
+	rc = region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+	if (rc)
+		return rc;
+	v->config_at = info.offset;
+	return 0;
+}
+
+int vfio_map_bar(struct vfio *v)
+{
+	struct vfio_region_info info;
+	void *bar;
+	int rc;
+
+	rc = region(v->fd, VFIO_PCI_BAR0_REGION_INDEX, &info);
+	if (rc)
+		return rc;
+	bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd,
+		   info.offset);
+	if (bar == MAP_FAILED)
+		return -errno;
+	v->bar = bar;
+	v->bar_bytes = info.size;
+	return 0;
+}
+
+static int pt_call(int fd, unsigned long cmd, void *arg)
+{
+	return ioctl(fd, cmd, arg) ? -errno : 0;
+}
+
+int vfio_attach(const struct vfio *v, uint32_t pt_id)
+{
+	struct vfio_device_attach_iommufd_pt cmd = {
+		.argsz = sizeof(cmd),
+		.pt_id = pt_id,
+	};
+
+	return pt_call(v->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
+}
+
+int vfio_detach(const struct vfio *v)
+{
+	struct vfio_device_detach_iommufd_pt cmd = { .argsz = sizeof(cmd) };
+
+	return pt_call(v->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
+}
+
+int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret)
+{
+	ssize_t got = pread(v->fd, ret, sizeof(*ret), v->config_at + at);
+
+	return got == sizeof(*ret) ? 0 : -EIO;
+}
+
+int vfio_write16(const struct vfio *v, unsigned int at, uint16_t val)
+{
+	ssize_t done = pwrite(v->fd, &val, sizeof(val), v->config_at + at);
+
+	return done == sizeof(val) ? 0 : -EIO;
+}
+
+int vfio_enable(const struct vfio *v)
+{
+	const uint16_t want = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	uint16_t cmd;
+	int rc;
+
+	rc = vfio_read16(v, PCI_COMMAND, &cmd);
+	if (rc || (cmd & want) == want)
+		return rc;
+	return vfio_write16(v, PCI_COMMAND, cmd | want);
+}
+
+void vfio_close(struct vfio *v)
+{
+	if (v->bar)
+		munmap((void *)v->bar, v->bar_bytes);
+	v->bar = NULL;
+	if (v->fd >= 0)
+		close(v->fd);
+	v->fd = -1;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A PCI device owned through its vfio character device. */
+#ifndef LU_VFIO_H
+#define LU_VFIO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "pci.h"
+
+struct vfio {
+	char bdf[BDF_BYTES];
+	int fd;
+	uint32_t devid;
+	uint64_t config_at;
+	volatile void *bar;
+	size_t bar_bytes;
+};
+
+/* Opens the node of a device bound to vfio-pci; an fd or -errno. */
+int vfio_cdev_open(const char *bdf);
+/* Starts from an fd, opened or retrieved: bind and map BAR 0. */
+int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd);
+int vfio_bind(int fd, int iommufd, uint32_t *ret_devid);
+int vfio_attach(const struct vfio *v, uint32_t pt_id);
+int vfio_detach(const struct vfio *v);
+int vfio_map_bar(struct vfio *v);
+int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret);
+int vfio_write16(const struct vfio *v, unsigned int at, uint16_t val);
+/* Memory decoding and bus mastering on, written only where they are not. */
+int vfio_enable(const struct vfio *v);
+void vfio_close(struct vfio *v);
+
+static inline uint32_t vfio_read32(const struct vfio *v, unsigned int at)
+{
+	return *(volatile uint32_t *)((volatile char *)v->bar + at);
+}
+
+static inline void vfio_write32(const struct vfio *v, unsigned int at,
+				uint32_t val)
+{
+	*(volatile uint32_t *)((volatile char *)v->bar + at) = val;
+}
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmstat.h"
+
+static int64_t find_number(const char *path, const char *name)
+{
+	char line[256];
+	size_t len = strlen(name);
+	int64_t found = -1;
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return -1;
+	while (found < 0 && fgets(line, sizeof(line), f))
+		if (!strncmp(line, name, len))
+			found = strtoll(line + len, NULL, 10);
+	fclose(f);
+	return found;
+}
+
+static bool fold(void)
+{
+	int fd = open("/proc/sys/vm/stat_refresh", O_WRONLY | O_CLOEXEC);
+	bool done = false;
+
+	if (fd >= 0) {
+		done = write(fd, "1", 1) == 1;
+		close(fd);
+	}
+	return done;
+}
+
+int64_t vmstat_iommu_pages(void)
+{
+	int64_t pages, before;
+	int same = 0;
+
+	if (fold())
+		return find_number("/proc/vmstat", "nr_iommu_pages ");
+	/*
+	 * Without that file the kernel folds once a second on each CPU: wait
+	 * for a number that lasts.
+	 */
+	pages = find_number("/proc/vmstat", "nr_iommu_pages ");
+	while (pages >= 0 && same < 5) {
+		before = pages;
+		usleep(500000);
+		pages = find_number("/proc/vmstat", "nr_iommu_pages ");
+		same = pages == before ? same + 1 : 0;
+	}
+	return pages;
+}
+
+int64_t meminfo_free(void)
+{
+	return find_number("/proc/meminfo", "MemFree:");
+}

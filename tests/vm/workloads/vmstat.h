@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Counters of the kernel, in pages. */
+#ifndef LU_VMSTAT_H
+#define LU_VMSTAT_H
+
+#include <stdint.h>
+
+/* NR_IOMMU_PAGES, exact: per-CPU remainders are folded in first. */
+int64_t vmstat_iommu_pages(void);
+/* MemFree in KiB. */
+int64_t meminfo_free(void);
+
+#endif
