@@ -18,16 +18,16 @@ void memfd_luo_hold(struct file *file)
 {
 	struct inode *inode = file_inode(file);
 
+	if (!iommu_lu_came())
+		return;
+
 	inode_lock(inode);
 	shmem_freeze(inode, true);
 	inode_unlock(inode);
 }
 
-/**
- * memfd_luo_unhold_folios - Drop the references to the folios
- * @mapping: The page cache of a memfd that nobody can add to or remove from
- */
-void memfd_luo_unhold_folios(struct address_space *mapping)
+/* Nobody could add to the page cache or remove from it */
+static void unhold_folios(struct address_space *mapping)
 {
 	struct folio_batch fbatch;
 	pgoff_t index = 0;
@@ -49,12 +49,12 @@ void memfd_luo_unhold(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode;
 
-	if (args->retrieve_status <= 0)
+	if (args->retrieve_status <= 0 || !iommu_lu_came())
 		return;
 
 	inode = file_inode(args->file);
 	inode_lock(inode);
-	memfd_luo_unhold_folios(inode->i_mapping);
+	unhold_folios(inode->i_mapping);
 	shmem_freeze(inode, false);
 	inode_unlock(inode);
 }

@@ -7,6 +7,7 @@
  * moment iommu_page_restore() gives it back.
  */
 #include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 
@@ -24,8 +25,11 @@
  */
 int iommu_page_preserve(void *virt)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_page_preserve, virt);
+
 	return kho_preserve_folio(virt_to_folio(virt));
 }
+EXPORT_SYMBOL_IF_KUNIT(iommu_page_preserve);
 
 /**
  * iommu_page_unpreserve - Undo iommu_page_preserve()
@@ -35,7 +39,15 @@ int iommu_page_preserve(void *virt)
  */
 void iommu_page_unpreserve(void *virt)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_page_unpreserve, virt);
+
 	kho_unpreserve_folio(virt_to_folio(virt));
+}
+EXPORT_SYMBOL_IF_KUNIT(iommu_page_unpreserve);
+
+static void *ioptdesc_virt(struct ioptdesc *iopt)
+{
+	return folio_address(ioptdesc_folio(iopt));
 }
 
 /**
@@ -55,7 +67,7 @@ int iommu_pages_list_preserve(struct iommu_pages_list *list,
 	int ret = 0;
 
 	list_for_each_entry(iopt, &list->pages, iopt_freelist_elm) {
-		ret = kho_preserve_folio(ioptdesc_folio(iopt));
+		ret = iommu_page_preserve(ioptdesc_virt(iopt));
 		if (ret)
 			break;
 		nr++;
@@ -68,7 +80,7 @@ int iommu_pages_list_preserve(struct iommu_pages_list *list,
 	list_for_each_entry_safe(iopt, tmp, &list->pages, iopt_freelist_elm) {
 		list_del(&iopt->iopt_freelist_elm);
 		if (ret && nr) {
-			kho_unpreserve_folio(ioptdesc_folio(iopt));
+			iommu_page_unpreserve(ioptdesc_virt(iopt));
 			nr--;
 		}
 	}
@@ -88,7 +100,7 @@ void iommu_pages_list_unpreserve(struct iommu_pages_list *list)
 
 	list_for_each_entry_safe(iopt, tmp, &list->pages, iopt_freelist_elm) {
 		list_del(&iopt->iopt_freelist_elm);
-		kho_unpreserve_folio(ioptdesc_folio(iopt));
+		iommu_page_unpreserve(ioptdesc_virt(iopt));
 	}
 }
 EXPORT_SYMBOL_GPL(iommu_pages_list_unpreserve);

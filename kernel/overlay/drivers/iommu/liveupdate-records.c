@@ -11,6 +11,8 @@
  */
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
@@ -19,7 +21,7 @@
 #include "liveupdate-records.h"
 
 /* A bound for what is believed, not for what can be kept: 64 Mi devices */
-#define MAX_BLOCKS	(1U << 19)
+#define MAX_BLOCKS	BIT(19)
 
 static u32 slots_per_block(u32 slot_size)
 {
@@ -63,10 +65,12 @@ void iommu_lu_records_destroy(struct iommu_lu_records *records)
 	records->nr_blocks = 0;
 }
 
-static int records_grow(struct iommu_lu_records *records)
+VISIBLE_IF_KUNIT int iommu_lu_records_grow(struct iommu_lu_records *records)
 {
 	struct iommu_lu_block_ser *block, *last;
 	int ret;
+
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_records_grow, records);
 
 	block = kho_alloc_preserve(PAGE_SIZE);
 	if (IS_ERR(block))
@@ -115,7 +119,7 @@ void *iommu_lu_record_alloc(struct iommu_lu_records *records, u32 *index)
 
 	/* The lowest free number is never more than one block beyond the end */
 	if (id / per_block >= records->nr_blocks) {
-		ret = records_grow(records);
+		ret = iommu_lu_records_grow(records);
 		if (ret) {
 			ida_free(&records->used, id);
 			return ERR_PTR(ret);
@@ -185,6 +189,8 @@ int iommu_lu_records_parse(struct iommu_lu_records *records, u32 slot_size,
 			   u64 head)
 {
 	struct iommu_lu_block_ser *block;
+	unsigned int mark_at = 1;
+	u64 mark = 0;
 	int ret;
 
 	records->slot_size = slot_size;
@@ -195,10 +201,16 @@ int iommu_lu_records_parse(struct iommu_lu_records *records, u32 slot_size,
 
 	for (u64 phys = head; phys; phys = block->next) {
 		ret = -EINVAL;
-		if (!PAGE_ALIGNED(phys) || !pfn_valid(PHYS_PFN(phys)) ||
-		    records->nr_blocks == MAX_BLOCKS) {
+		if (!PAGE_ALIGNED(phys) || !page_is_ram(PHYS_PFN(phys)) ||
+		    records->nr_blocks == MAX_BLOCKS || phys == mark) {
 			pr_err("bad block address %#llx\n", phys);
 			goto err;
+		}
+
+		/* As the gaps between marks grow, a loop comes back to one */
+		if (records->nr_blocks == mark_at) {
+			mark = phys;
+			mark_at *= 2;
 		}
 
 		block = phys_to_virt(phys);

@@ -37,4 +37,8 @@ void iommu_lu_records_release(struct iommu_lu_records *records);
 u32 iommu_lu_records_end(struct iommu_lu_records *records);
 void *iommu_lu_record(struct iommu_lu_records *records, u32 index);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+int iommu_lu_records_grow(struct iommu_lu_records *records);
+#endif
+
 #endif /* __IOMMU_LIVEUPDATE_RECORDS_H */

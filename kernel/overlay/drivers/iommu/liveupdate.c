@@ -15,6 +15,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/xarray.h>
 
 #include "liveupdate-records.h"
@@ -64,8 +65,10 @@
  * - lu_in.lock
  * - locks of the drivers
  *
- * LUO is never called with group->mutex or one of our own locks held. A device
- * that takes no part never takes a lock of this file: without a handover
+ * LUO is never called with group->mutex or one of our own locks held. At boot
+ * the driver of a unit asks for the handover with dmar_global_lock held, outside
+ * of the FLB lock; nothing in LUO or in the callbacks of the FLB takes that. A
+ * device that takes no part never takes a lock of this file: without a handover
  * lu_in.active is false, and with one, its lookup is lockless.
  */
 
@@ -87,6 +90,8 @@ static struct {
 	struct mutex lock;
 	/* True from the first look at the handover until its end */
 	bool active;
+	/* There is or was one, if only one that could not be read */
+	bool came;
 	struct iommu_lu_ser *ser;
 	struct iommu_lu_records units;
 	struct iommu_lu_records domains;
@@ -287,7 +292,8 @@ static int device_fill(struct iommu_lu_device *lu, struct pci_dev *pdev,
 	ser->vendor = pdev->vendor;
 	ser->device = pdev->device;
 	ser->unit = lu->unit->index;
-	ser->domain = domain->lu->index;
+	lu->domain = domain->lu;
+	ser->domain = lu->domain->index;
 
 	ret = domain_lu_ops(domain)->preserve_device(lu->unit, &pdev->dev,
 						     domain, ser);
@@ -313,8 +319,8 @@ static int device_fill(struct iommu_lu_device *lu, struct pci_dev *pdev,
  */
 int iommu_lu_preserve_device(struct device *dev)
 {
-	struct iommu_lu_device *lu __free(kfree) = NULL;
 	struct iommu_domain *domain;
+	struct iommu_lu_device *lu;
 	int ret;
 
 	if (!dev_is_pci(dev) || !dev->iommu || !dev->iommu->iommu_dev ||
@@ -324,17 +330,19 @@ int iommu_lu_preserve_device(struct device *dev)
 	if (ret)
 		return ret;
 
-	lu = kzalloc_obj(*lu);
-	if (!lu)
-		return -ENOMEM;
-
 	guard(mutex)(&lu_out.lock);
 	if (dev->iommu->lu)
 		return -EBUSY;
 
+	lu = kzalloc_obj(*lu);
+	if (!lu)
+		return -ENOMEM;
 	lu->ser = iommu_lu_record_alloc(&lu_out.devices, &lu->index);
-	if (IS_ERR(lu->ser))
-		return PTR_ERR(lu->ser);
+	if (IS_ERR(lu->ser)) {
+		ret = PTR_ERR(lu->ser);
+		kfree(lu);
+		return ret;
+	}
 
 	/* From here on attach is refused, so the domain read below stays */
 	lu->state = IOMMU_LU_PRESERVED;
@@ -350,14 +358,12 @@ int iommu_lu_preserve_device(struct device *dev)
 		ret = device_fill(lu, to_pci_dev(dev), domain);
 	if (ret) {
 		WRITE_ONCE(dev->iommu->lu, NULL);
-		group_devices(dev);
 		iommu_lu_record_free(&lu_out.devices, lu->index);
+		kfree_rcu(lu, rcu);
 		return ret;
 	}
 
-	lu->domain = domain->lu->index;
-	domain->lu->devices++;
-	retain_and_null_ptr(lu);
+	lu->domain->devices++;
 	return 0;
 }
 
@@ -369,7 +375,6 @@ int iommu_lu_preserve_device(struct device *dev)
  */
 void iommu_lu_unpreserve_device(struct device *dev)
 {
-	struct iommu_domain *domain;
 	struct iommu_lu_device *lu;
 
 	guard(mutex)(&lu_out.lock);
@@ -377,15 +382,29 @@ void iommu_lu_unpreserve_device(struct device *dev)
 	if (WARN_ON(!lu || lu->state != IOMMU_LU_PRESERVED))
 		return;
 
-	domain = iommu_get_domain_for_dev(dev);
-	domain->lu->devices--;
-	domain_lu_ops(domain)->unpreserve_device(lu->unit, lu->ser);
+	lu->domain->devices--;
+	lu->unit->iommu->ops->lu_ops->unpreserve_device(lu->unit, lu->ser);
 	unit_put(lu->unit);
 	iommu_lu_record_free(&lu_out.devices, lu->index);
 	WRITE_ONCE(dev->iommu->lu, NULL);
-	/* An attach that still looks at @lu holds group->mutex */
-	group_devices(dev);
-	kfree(lu);
+	kfree_rcu(lu, rcu);
+}
+
+/* Many ask who hold no lock that the writers hold */
+static bool state_between(struct device *dev, enum iommu_lu_state first,
+			  enum iommu_lu_state last)
+{
+	struct iommu_lu_device *lu;
+	enum iommu_lu_state state;
+
+	if (!dev->iommu)
+		return false;
+	guard(rcu)();
+	lu = READ_ONCE(dev->iommu->lu);
+	if (!lu)
+		return false;
+	state = READ_ONCE(lu->state);
+	return state >= first && state <= last;
 }
 
 /**
@@ -396,17 +415,25 @@ void iommu_lu_unpreserve_device(struct device *dev)
  * claimed yet.
  *
  * Context: Any. The answer is stable with group->mutex held.
- * Return: true when an attach is to be refused.
+ * Return: true when an attach or a reset is to be refused.
  */
 bool iommu_lu_device_fixed(struct device *dev)
 {
-	struct iommu_lu_device *lu;
+	return state_between(dev, IOMMU_LU_PRESERVED, IOMMU_LU_INCOMING);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_device_fixed);
 
-	if (!dev->iommu)
-		return false;
-	lu = READ_ONCE(dev->iommu->lu);
-	return lu && (lu->state == IOMMU_LU_PRESERVED ||
-		      lu->state == IOMMU_LU_INCOMING);
+/**
+ * iommu_lu_device_kept - Is a device on its way through a live update?
+ * @dev: The device
+ *
+ * Context: Any.
+ * Return: true from preserve to unpreserve, and in the new kernel until the
+ * session is finished.
+ */
+bool iommu_lu_device_kept(struct device *dev)
+{
+	return state_between(dev, IOMMU_LU_PRESERVED, IOMMU_LU_CLAIMED);
 }
 
 /**
@@ -451,6 +478,7 @@ bool iommu_lu_jumping(void)
 {
 	return READ_ONCE(lu_out.frozen) && READ_ONCE(kexec_in_progress);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_jumping);
 
 /**
  * iommu_lu_attach_refused - Must a device not be attached elsewhere?
@@ -490,13 +518,14 @@ static int parse_units(void)
 			kfree(unit);
 			return ret;
 		}
+		/* If there are two, no IOMMU will find itself in the second */
 		ret = xa_insert(&lu_in.unit_bases, PHYS_PFN(ser->base), unit,
 				GFP_KERNEL);
-		if (ret) {
+		if (ret == -EBUSY)
 			pr_err("unit %u: a second record for %#llx\n", i,
 			       ser->base);
-			return -EINVAL;
-		}
+		else if (ret)
+			return ret;
 	}
 	return 0;
 }
@@ -533,8 +562,12 @@ static const char *device_record_error(const struct iommu_lu_device_ser *ser,
 	lu->unit = xa_load(&lu_in.unit_slots, ser->unit);
 	if (!lu->unit)
 		return "its unit has no record";
-	if (!xa_load(&lu_in.domain_slots, ser->domain))
+	lu->domain = xa_load(&lu_in.domain_slots, ser->domain);
+	if (!lu->domain)
 		return "its domain has no record";
+	if (ser->reserved || ser->reserved2)
+		return "its record has bits that are not known";
+	lu->domain->devices++;
 	return NULL;
 }
 
@@ -555,7 +588,6 @@ static int parse_devices(void)
 			return -ENOMEM;
 		lu->index = i;
 		lu->ser = ser;
-		lu->domain = ser->domain;
 		lu->state = IOMMU_LU_INCOMING;
 		ret = xa_insert(&lu_in.device_rids,
 				device_key(ser->segment, ser->rid), lu,
@@ -587,8 +619,10 @@ static void incoming_free(void)
 		xa_erase(&lu_in.device_rids, i);
 		/* One that was never finished is still at dev->iommu->lu */
 		dev->ser = NULL;
-		if (!dev->linked)
-			kfree(dev);
+		dev->domain = NULL;
+		dev->unit = NULL;
+		if (dev->state == IOMMU_LU_FINISHED || !dev->linked)
+			kfree_rcu(dev, rcu);
 	}
 	xa_for_each(&lu_in.domain_slots, i, domain) {
 		xa_erase(&lu_in.domain_slots, i);
@@ -638,6 +672,34 @@ static int incoming_parse(void)
 	return ret;
 }
 
+/* With its entry cleared the device can do no harm, wherever it is */
+static void block_device(struct iommu_lu_device *lu)
+{
+	struct iommu_lu_unit *unit = lu->unit;
+
+	lockdep_assert_held(&lu_in.lock);
+
+	if (unit && unit->iommu)
+		lu_in.ops[unit->ser->type]->block_device(unit, lu->ser->rid);
+}
+
+/* Nobody has found these devices, and what they are attached to goes away */
+static void block_unseen(struct iommu_lu_domain *domain)
+{
+	struct iommu_lu_device *lu;
+	unsigned long i;
+
+	if (domain && !domain->devices)
+		return;
+	xa_for_each(&lu_in.device_rids, i, lu) {
+		if (lu->linked || lu->state != IOMMU_LU_INCOMING ||
+		    (domain && lu->domain != domain))
+			continue;
+		iommu_lu_reject_device(lu, "it was not found");
+		block_device(lu);
+	}
+}
+
 /* ---- The FLB ------------------------------------------------------------ */
 
 static int lu_flb_preserve(struct liveupdate_flb_op_args *args)
@@ -678,8 +740,10 @@ static int lu_flb_retrieve(struct liveupdate_flb_op_args *args)
 {
 	int ret;
 
-	if (!PAGE_ALIGNED(args->data) || !pfn_valid(PHYS_PFN(args->data)))
+	if (kho_preserved_size(args->data) < PAGE_SIZE) {
+		pr_err("nothing was preserved at %#llx\n", args->data);
 		return -EINVAL;
+	}
 
 	guard(mutex)(&lu_in.lock);
 	lu_in.ser = phys_to_virt(args->data);
@@ -687,6 +751,9 @@ static int lu_flb_retrieve(struct liveupdate_flb_op_args *args)
 	if (ret) {
 		pr_err("cannot read the handover: %pe\n", ERR_PTR(ret));
 		incoming_free();
+		xa_destroy(&lu_in.units.blocks);
+		xa_destroy(&lu_in.domains.blocks);
+		xa_destroy(&lu_in.devices.blocks);
 		lu_in.ser = NULL;
 		return ret;
 	}
@@ -697,15 +764,9 @@ static int lu_flb_retrieve(struct liveupdate_flb_op_args *args)
 
 static void lu_flb_finish(struct liveupdate_flb_op_args *args)
 {
-	struct iommu_lu_unit *unit;
-	unsigned long i;
-
 	guard(mutex)(&lu_in.lock);
 	WRITE_ONCE(lu_in.active, false);
-	/* An adopted unit has given its page of tables back already */
-	xa_for_each(&lu_in.unit_slots, i, unit)
-		if (!unit->iommu && unit->ser->tables)
-			kho_restore_free(phys_to_virt(unit->ser->tables));
+	block_unseen(NULL);
 	incoming_free();
 	iommu_lu_records_release(&lu_in.devices);
 	iommu_lu_records_release(&lu_in.domains);
@@ -731,12 +792,28 @@ static struct liveupdate_flb lu_flb = {
  * Read the handover, once. The reference is not kept: those of the files hold
  * the records until the last file is finished.
  */
-static void incoming_read(void)
+static int incoming_read(void)
 {
 	void *obj;
+	int ret;
 
-	if (!liveupdate_flb_get_incoming(&lu_flb, &obj))
+	ret = liveupdate_flb_get_incoming(&lu_flb, &obj);
+	if (!ret)
 		liveupdate_flb_put_incoming(&lu_flb);
+	if (ret != -ENOENT && ret != -ENODATA && ret != -EOPNOTSUPP)
+		WRITE_ONCE(lu_in.came, true);
+	return ret;
+}
+
+/**
+ * iommu_lu_came - Did the previous kernel hand over IOMMU state?
+ *
+ * Context: Any, after boot. The answer never changes.
+ * Return: true when it did, readable or not.
+ */
+bool iommu_lu_came(void)
+{
+	return READ_ONCE(lu_in.came);
 }
 
 /**
@@ -776,15 +853,13 @@ iommu_lu_adopt_unit(struct iommu_device *iommu,
 		    phys_addr_t base, u32 segment)
 {
 	struct iommu_lu_unit *unit;
-	void *obj;
 	int ret;
 
-	ret = liveupdate_flb_get_incoming(&lu_flb, &obj);
+	ret = incoming_read();
 	if (ret == -ENOENT || ret == -ENODATA)
 		return NULL;
 	if (ret)
 		return is_kho_boot() ? ERR_PTR(ret) : NULL;
-	liveupdate_flb_put_incoming(&lu_flb);
 
 	guard(mutex)(&lu_in.lock);
 	lu_in.ops[type] = ops;
@@ -824,10 +899,7 @@ struct iommu_lu_device *iommu_lu_find_device(u32 segment, u16 rid)
 const struct iommu_lu_domain_ser *
 iommu_lu_device_domain(const struct iommu_lu_device *lu)
 {
-	struct iommu_lu_domain *domain;
-
-	domain = xa_load(&lu_in.domain_slots, lu->domain);
-	return domain ? domain->ser : NULL;
+	return lu->domain ? lu->domain->ser : NULL;
 }
 
 /**
@@ -842,7 +914,7 @@ void iommu_lu_reject_device(struct iommu_lu_device *lu, const char *why)
 {
 	if (lu->state == IOMMU_LU_REJECTED)
 		return;
-	lu->state = IOMMU_LU_REJECTED;
+	WRITE_ONCE(lu->state, IOMMU_LU_REJECTED);
 	pr_err("device %04x:%02x:%02x.%d (record %u) is blocked: %s\n",
 	       lu->ser->segment, PCI_BUS_NUM(lu->ser->rid),
 	       PCI_SLOT(lu->ser->rid), PCI_FUNC(lu->ser->rid), lu->index, why);
@@ -860,6 +932,13 @@ static struct iommu_domain *domain_instantiate(struct iommu_lu_domain *lu)
 		return lu->domain;
 	if (lu->state != IOMMU_LU_INCOMING)
 		return ERR_PTR(-EINVAL);
+	if (ser->reserved ||
+	    memchr_inv(ser->pt.reserved, 0, sizeof(ser->pt.reserved)) ||
+	    ser->flags & ~IOMMU_LU_DOMAIN_FLAGS) {
+		pr_err("domain %u: its record has bits that are not known\n",
+		       lu->index);
+		return ERR_PTR(-EINVAL);
+	}
 	if (ser->type >= IOMMU_LU_UNIT_TYPES || !lu_in.ops[ser->type]) {
 		pr_err("domain %u: no driver for type %u\n", lu->index,
 		       ser->type);
@@ -879,12 +958,10 @@ static struct iommu_domain *domain_instantiate(struct iommu_lu_domain *lu)
 	return domain;
 }
 
-static const char *device_restore(struct device *dev,
-				  struct iommu_lu_device *lu, bool alone,
-				  struct iommu_domain **domainp)
+static const char *device_mismatch(struct device *dev,
+				   const struct iommu_lu_device *lu, bool alone)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
-	struct iommu_domain *domain;
 
 	if (lu->ser->vendor != pdev->vendor || lu->ser->device != pdev->device)
 		return "another device is in its place";
@@ -892,8 +969,16 @@ static const char *device_restore(struct device *dev,
 		return "it is behind another IOMMU";
 	if (!alone)
 		return "it shares its group";
+	return NULL;
+}
 
-	domain = domain_instantiate(xa_load(&lu_in.domain_slots, lu->domain));
+static const char *device_restore(struct device *dev,
+				  const struct iommu_lu_device *lu,
+				  struct iommu_domain **domainp)
+{
+	struct iommu_domain *domain;
+
+	domain = domain_instantiate(lu->domain);
 	if (IS_ERR(domain))
 		return "its domain cannot be restored";
 	if (domain_lu_ops(domain)->restore_device(domain, dev, lu->ser))
@@ -903,48 +988,77 @@ static const char *device_restore(struct device *dev,
 }
 
 /**
- * iommu_lu_initial_domain - The first domain of a device
- * @dev:    The first device of a group that has no domain yet
- * @alone:  It is the only device of its group
- * @domain: The default domain of the group
+ * iommu_lu_probe_device - A device turns up
+ * @dev:   The device, not attached to anything yet
+ * @alone: It is the only device of its group
  *
- * Context: With group->mutex held, in the first probe.
- * Return: @domain for a device that did not come over; the restored domain,
- * with @dev attached to it, for one that did; the blocked domain for one that
- * should have but cannot.
+ * If it came over this links it to its record, or rejects it.
+ *
+ * Context: With group->mutex held, before the first attach.
  */
-struct iommu_domain *iommu_lu_initial_domain(struct device *dev, bool alone,
-					     struct iommu_domain *domain)
+void iommu_lu_probe_device(struct device *dev, bool alone)
 {
 	struct iommu_lu_device *lu;
 	struct pci_dev *pdev;
 	const char *why;
 
 	if (!READ_ONCE(lu_in.active) || !dev_is_pci(dev))
-		return domain;
+		return;
 	pdev = to_pci_dev(dev);
 	if (!iommu_lu_find_device(pci_domain_nr(pdev->bus), pci_dev_id(pdev)))
-		return domain;
+		return;
 
 	guard(mutex)(&lu_in.lock);
 	lu = iommu_lu_find_device(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
-	if (!lu || lu->state > IOMMU_LU_REJECTED)
-		return domain;
+	if (!lu || lu->linked)
+		return;
 
-	if (lu->state == IOMMU_LU_INCOMING) {
-		why = device_restore(dev, lu, alone, &domain);
-		if (why)
-			iommu_lu_reject_device(lu, why);
-	}
-	dev->iommu->lu = lu;
 	lu->linked = true;
-	if (lu->state != IOMMU_LU_REJECTED) {
-		pci_info(pdev, "live update: DMA goes on through domain %u\n",
-			 lu->domain);
-		return domain;
+	WRITE_ONCE(dev->iommu->lu, lu);
+	if (lu->state == IOMMU_LU_INCOMING) {
+		lu->domain->devices--;
+		why = device_mismatch(dev, lu, alone);
+		if (why) {
+			iommu_lu_reject_device(lu, why);
+			block_device(lu);
+		}
 	}
+	if (lu->state == IOMMU_LU_REJECTED)
+		pci_clear_master(pdev);
+}
 
-	pci_clear_master(pdev);
+/**
+ * iommu_lu_initial_domain - The first domain of a group
+ * @dev:    The first device of the group
+ * @domain: The default domain of the group
+ *
+ * Context: With group->mutex held, after iommu_lu_probe_device() for all devices
+ * of the group.
+ * Return: @domain for a device that did not come over; the restored domain,
+ * with @dev attached to it, for one that did; the blocked domain for one that
+ * should have but cannot.
+ */
+struct iommu_domain *iommu_lu_initial_domain(struct device *dev,
+					     struct iommu_domain *domain)
+{
+	struct iommu_lu_device *lu = dev->iommu->lu;
+	const char *why;
+
+	if (!lu)
+		return domain;
+
+	guard(mutex)(&lu_in.lock);
+	if (lu->state == IOMMU_LU_INCOMING) {
+		why = device_restore(dev, lu, &domain);
+		if (!why) {
+			dev_info(dev, "live update: DMA goes on through domain %u\n",
+				 lu->domain->index);
+			return domain;
+		}
+		iommu_lu_reject_device(lu, why);
+		block_device(lu);
+		pci_clear_master(to_pci_dev(dev));
+	}
 	return dev->iommu->iommu_dev->ops->blocked_domain;
 }
 
@@ -962,15 +1076,54 @@ bool iommu_lu_domain_restored(struct iommu_domain *domain)
 	return lu && lu->state != IOMMU_LU_PRESERVED;
 }
 
+/* The device is like any other from now on */
+static void device_unlink(struct device *dev, struct iommu_lu_device *lu)
+{
+	lockdep_assert_held(&lu_in.lock);
+
+	WRITE_ONCE(lu->state, IOMMU_LU_FINISHED);
+	WRITE_ONCE(dev->iommu->lu, NULL);
+	/* After the end of the handover nobody else knows of it */
+	if (!lu->ser)
+		kfree_rcu(lu, rcu);
+}
+
 /**
- * iommu_lu_may_claim - Take over a device that is on a restored domain
+ * iommu_lu_remove_device - A device goes away
+ * @dev:    The device
+ * @domain: What it is attached to
+ *
+ * What comes back in its place is another device.
+ *
+ * Context: With group->mutex held.
+ * Return: true when it has to be taken from @domain and blocked.
+ */
+bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
+{
+	struct iommu_lu_device *lu;
+	bool rejected;
+
+	if (!dev->iommu || !dev->iommu->lu)
+		return false;
+
+	guard(mutex)(&lu_in.lock);
+	lu = dev->iommu->lu;
+	if (!lu || lu->state == IOMMU_LU_PRESERVED)
+		return false;
+	rejected = lu->state == IOMMU_LU_REJECTED;
+	device_unlink(dev, lu);
+	return rejected || iommu_lu_domain_restored(domain);
+}
+
+/**
+ * iommu_lu_may_claim - May a device on a restored domain be taken over?
  * @dev:    The device
  * @domain: What it is attached to
  * @owner:  Who asks
  *
  * Context: With group->mutex held.
- * Return: true when @owner has the domain and so gets the device, with nothing
- * changed in how it is attached.
+ * Return: true when @owner has the domain and so may have the device, with
+ * nothing changed in how it is attached.
  */
 bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
 			void *owner)
@@ -979,10 +1132,19 @@ bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
 		return false;
 
 	guard(mutex)(&lu_in.lock);
-	if (domain->lu->owner != owner)
-		return false;
-	dev->iommu->lu->state = IOMMU_LU_CLAIMED;
-	return true;
+	return domain->lu->owner == owner;
+}
+
+/**
+ * iommu_lu_claimed - A device on a restored domain has an owner again
+ * @dev: The device
+ *
+ * Context: With group->mutex held, after iommu_lu_may_claim().
+ */
+void iommu_lu_claimed(struct device *dev)
+{
+	guard(mutex)(&lu_in.lock);
+	WRITE_ONCE(dev->iommu->lu->state, IOMMU_LU_CLAIMED);
 }
 
 /* ---- The new kernel: for the file handlers ------------------------------ */
@@ -1061,16 +1223,22 @@ bool iommu_lu_domain_in_use(struct iommu_domain *domain)
  * iommu_lu_release_domain - Give a restored domain back
  * @domain: The domain, from iommu_lu_take_domain(), with no device on it
  *
- * What follows is iommu_domain_free().
+ * What follows is iommu_domain_free(). A kept device of this domain that was not
+ * found yet is blocked: what it is attached to goes away.
  *
  * Context: May sleep.
+ * Return: 0, or -EBUSY when a device is attached to it.
  */
-void iommu_lu_release_domain(struct iommu_domain *domain)
+int iommu_lu_release_domain(struct iommu_domain *domain)
 {
 	struct iommu_lu_domain *lu;
 
 	guard(mutex)(&lu_in.lock);
+	if (domain_lu_ops(domain)->domain_in_use(domain))
+		return -EBUSY;
+
 	lu = domain->lu;
+	block_unseen(lu);
 	domain_lu_ops(domain)->release_domain(domain);
 	domain->lu = NULL;
 	lu->domain = NULL;
@@ -1078,6 +1246,7 @@ void iommu_lu_release_domain(struct iommu_domain *domain)
 	/* After the end of the handover nobody else knows of it */
 	if (!lu->ser)
 		kfree(lu);
+	return 0;
 }
 
 /**
@@ -1089,11 +1258,14 @@ void iommu_lu_release_domain(struct iommu_domain *domain)
  */
 bool iommu_lu_device_incoming(struct device *dev)
 {
-	struct iommu_lu_device *lu = dev->iommu ? READ_ONCE(dev->iommu->lu) :
-						  NULL;
+	return state_between(dev, IOMMU_LU_INCOMING, IOMMU_LU_CLAIMED);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_device_incoming);
 
-	return lu && (lu->state == IOMMU_LU_INCOMING ||
-		      lu->state == IOMMU_LU_CLAIMED);
+/* With group->mutex held, so the domain is not freed meanwhile */
+static int see_restored(struct device *dev, void *data)
+{
+	return iommu_lu_domain_restored(iommu_get_domain_for_dev(dev));
 }
 
 /**
@@ -1102,14 +1274,15 @@ bool iommu_lu_device_incoming(struct device *dev)
  *
  * Such a device is not to be reset, powered down or kept from the bus.
  *
- * Context: With the device bound to a driver or the caller holding its lock.
+ * Context: May sleep; without group->mutex.
  * Return: true while it is attached to a restored domain.
  */
 bool iommu_lu_device_live(struct device *dev)
 {
 	return iommu_lu_device_incoming(dev) &&
-	       iommu_lu_domain_restored(iommu_get_domain_for_dev(dev));
+	       iommu_group_for_each_dev(dev->iommu_group, NULL, see_restored);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_device_live);
 
 /**
  * iommu_lu_finish_device - The device is like any other from now on
@@ -1119,11 +1292,11 @@ bool iommu_lu_device_live(struct device *dev)
  */
 void iommu_lu_finish_device(struct device *dev)
 {
+	struct iommu_lu_device *lu;
+
 	guard(mutex)(&lu_in.lock);
-	if (!dev->iommu || !dev->iommu->lu ||
-	    dev->iommu->lu->state == IOMMU_LU_REJECTED)
-		return;
-	dev->iommu->lu->state = IOMMU_LU_FINISHED;
-	dev->iommu->lu->linked = false;
-	WRITE_ONCE(dev->iommu->lu, NULL);
+	lu = dev->iommu ? dev->iommu->lu : NULL;
+	if (lu && lu->state != IOMMU_LU_PRESERVED &&
+	    lu->state != IOMMU_LU_REJECTED)
+		device_unlink(dev, lu);
 }

@@ -5,8 +5,7 @@
 #ifndef __LINUX_IOMMU_LIVEUPDATE_H
 #define __LINUX_IOMMU_LIVEUPDATE_H
 
-#include <linux/err.h>
-#include <linux/errno.h>
+#include <linux/rcupdate.h>
 #include <linux/types.h>
 
 struct device;
@@ -36,7 +35,7 @@ struct iommu_lu_unit {
 };
 
 /**
- * enum iommu_lu_state - Where an object is on its way
+ * enum iommu_lu_state - Where an object is on its way, in the order of that
  * @IOMMU_LU_PRESERVED: Old kernel, fixed until unpreserve
  * @IOMMU_LU_INCOMING:  New kernel, not in the hands of a user yet
  * @IOMMU_LU_CLAIMED:   New kernel, its user has it back, not finished
@@ -56,17 +55,19 @@ enum iommu_lu_state {
  * @index:  Slot of the record
  * @ser:    The record
  * @unit:   Its IOMMU
- * @domain: The slot of its domain
+ * @domain: Its domain
  * @state:  Where it is on its way
- * @linked: In the new kernel, dev->iommu->lu points here
+ * @linked: In the new kernel, dev->iommu->lu points or has pointed here
+ * @rcu:    Readers of dev->iommu->lu that hold no lock
  */
 struct iommu_lu_device {
 	u32 index;
 	struct iommu_lu_device_ser *ser;
 	struct iommu_lu_unit *unit;
-	u32 domain;
+	struct iommu_lu_domain *domain;
 	enum iommu_lu_state state;
 	bool linked;
+	struct rcu_head rcu;
 };
 
 /**
@@ -76,7 +77,8 @@ struct iommu_lu_device {
  * @domain:  The domain. In the new kernel NULL until somebody needs it.
  * @state:   Where it is on its way
  * @owner:   The iommufd that may take over devices on it, in the new kernel
- * @devices: Kept devices on it, in the old kernel
+ * @devices: In the old kernel, kept devices on it. In the new one, those of
+ *           them that have not been found.
  */
 struct iommu_lu_domain {
 	u32 index;
@@ -95,19 +97,21 @@ struct iommu_lu_domain {
  * @preserve_device:   Keep what leads from the unit's root to @domain for
  *                     @dev; fill in attach_id.
  * @unpreserve_device: Undo @preserve_device.
- * @preserve_domain:   Keep the page table and fill in everything but state and
- *                     unit. The table does not change until @unpreserve_domain.
+ * @preserve_domain:   Keep the page table and fill in everything but the state.
+ *                     The table does not change until @unpreserve_domain.
  * @unpreserve_domain: Undo @preserve_domain.
  * @restore_domain:    Make a domain of a record, without reading the table; set
  *                     its owner.
  * @restore_device:    Record @dev as attached to the restored @domain without
  *                     changing the live entry, or fail having changed nothing.
+ * @block_device:      Block the DMA of a requester ID of an adopted unit, of
+ *                     which there may be no device.
  * @domain_in_use:     True while a device is attached to @domain.
  * @release_domain:    Give back what @restore_domain reserved; @domain is
  *                     unused and is freed next.
  *
- * All may sleep. All but @domain_in_use are called with the lock of
- * drivers/iommu/liveupdate.c held.
+ * All may sleep. What preserves and unpreserves is called with lu_out.lock of
+ * drivers/iommu/liveupdate.c held, the rest with lu_in.lock.
  */
 struct iommu_liveupdate_ops {
 	int (*preserve_unit)(struct iommu_lu_unit *unit);
@@ -124,6 +128,7 @@ struct iommu_liveupdate_ops {
 	(*restore_domain)(const struct iommu_lu_domain_ser *ser);
 	int (*restore_device)(struct iommu_domain *domain, struct device *dev,
 			      const struct iommu_lu_device_ser *ser);
+	void (*block_device)(struct iommu_lu_unit *unit, u16 rid);
 	bool (*domain_in_use)(struct iommu_domain *domain);
 	void (*release_domain)(struct iommu_domain *domain);
 };
@@ -141,6 +146,7 @@ void iommu_lu_unfreeze(void);
 
 /* Old kernel, for the IOMMU core and drivers */
 bool iommu_lu_device_fixed(struct device *dev);
+bool iommu_lu_device_kept(struct device *dev);
 bool iommu_lu_attach_refused(struct device *dev);
 bool iommu_lu_jumping(void);
 
@@ -155,18 +161,22 @@ iommu_lu_device_domain(const struct iommu_lu_device *lu);
 void iommu_lu_reject_device(struct iommu_lu_device *lu, const char *why);
 
 /* New kernel, for the IOMMU core */
-struct iommu_domain *iommu_lu_initial_domain(struct device *dev, bool alone,
+void iommu_lu_probe_device(struct device *dev, bool alone);
+struct iommu_domain *iommu_lu_initial_domain(struct device *dev,
 					     struct iommu_domain *domain);
 bool iommu_lu_domain_restored(struct iommu_domain *domain);
+bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain);
 bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
 			void *owner);
+void iommu_lu_claimed(struct device *dev);
 
 /* New kernel, for the file handlers */
 struct iommu_domain *iommu_lu_take_domain(u32 index, void *owner);
 void iommu_lu_untake_domain(struct iommu_domain *domain);
 bool iommu_lu_record_in_use(u32 index);
 bool iommu_lu_domain_in_use(struct iommu_domain *domain);
-void iommu_lu_release_domain(struct iommu_domain *domain);
+int iommu_lu_release_domain(struct iommu_domain *domain);
+bool iommu_lu_came(void);
 bool iommu_lu_device_incoming(struct device *dev);
 bool iommu_lu_device_live(struct device *dev);
 void iommu_lu_finish_device(struct device *dev);
@@ -192,14 +202,37 @@ static inline bool iommu_lu_jumping(void)
 	return false;
 }
 
+static inline bool iommu_lu_device_kept(struct device *dev)
+{
+	return false;
+}
+
+static inline void iommu_lu_probe_device(struct device *dev, bool alone)
+{
+}
+
+static inline void iommu_lu_claimed(struct device *dev)
+{
+}
+
+static inline bool iommu_lu_came(void)
+{
+	return false;
+}
+
 static inline struct iommu_domain *
-iommu_lu_initial_domain(struct device *dev, bool alone,
-			struct iommu_domain *domain)
+iommu_lu_initial_domain(struct device *dev, struct iommu_domain *domain)
 {
 	return domain;
 }
 
 static inline bool iommu_lu_domain_restored(struct iommu_domain *domain)
+{
+	return false;
+}
+
+static inline bool iommu_lu_remove_device(struct device *dev,
+					  struct iommu_domain *domain)
 {
 	return false;
 }

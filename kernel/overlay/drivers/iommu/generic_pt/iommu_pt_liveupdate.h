@@ -9,6 +9,7 @@
 
 #include <linux/generic_pt/liveupdate.h>
 #include <linux/io.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 #include "../iommu-pages-liveupdate.h"
 
@@ -39,6 +40,7 @@ static void NS(collect_all)(struct pt_common *common,
 {
 	struct pt_range range = pt_all_range(common);
 
+	INIT_LIST_HEAD(&collect->pending.free_list.pages);
 	iommu_pages_list_add(&collect->pending.free_list, range.top_table);
 	pt_walk_range(&range, __collect_tables, collect);
 }
@@ -61,10 +63,7 @@ int pt_iommu_preserve(struct pt_iommu_table *fmt_table,
 {
 	struct pt_common *common = common_from_iommu(&fmt_table->iommu);
 	struct pt_range range = pt_top_range(common);
-	struct pt_iommu_collect_args collect = {
-		.pending.free_list = IOMMU_PAGES_LIST_INIT(
-			collect.pending.free_list),
-	};
+	struct pt_iommu_collect_args collect = {};
 	unsigned long nr_tables;
 	int ret;
 
@@ -88,10 +87,7 @@ EXPORT_SYMBOL_NS_GPL(pt_iommu_preserve, "GENERIC_PT_IOMMU");
 
 void pt_iommu_unpreserve(struct pt_iommu_table *fmt_table)
 {
-	struct pt_iommu_collect_args collect = {
-		.pending.free_list = IOMMU_PAGES_LIST_INIT(
-			collect.pending.free_list),
-	};
+	struct pt_iommu_collect_args collect = {};
 
 	NS(collect_all)(common_from_iommu(&fmt_table->iommu), &collect);
 	iommu_pages_list_unpreserve(&collect.pending.free_list);
@@ -169,7 +165,9 @@ int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 
 	if (strncmp(ser->format, __stringify(PTPFX_RAW), sizeof(ser->format)))
 		return -EINVAL;
-	if (!ser->top || !pfn_valid(PHYS_PFN(ser->top)))
+	/* Each table has pages of its own, also one that needs less than a page */
+	if (!ser->top || !PAGE_ALIGNED(ser->top) ||
+	    !page_is_ram(PHYS_PFN(ser->top)))
 		return -EINVAL;
 
 	ret = pt_iommu_init(fmt_table, cfg, gfp);
@@ -181,8 +179,9 @@ int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 			log2_to_int(pt_top_memsize_lg2(common,
 						       common->top_of_table))) ||
 	    ser->max_vasz_lg2 != common->max_vasz_lg2 ||
+	    ser->max_oasz_lg2 != common->max_oasz_lg2 ||
 	    ser->flags != NS(ser_flags)(common) ||
-	    ser->fmt_features != common->features >> PT_FEAT_FMT_START) {
+	    ser->fmt_features != (u16)(common->features >> PT_FEAT_FMT_START)) {
 		iommu_table->ops->deinit(iommu_table);
 		iommu_table->ops = NULL;
 		return -EINVAL;

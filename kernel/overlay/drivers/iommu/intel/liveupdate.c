@@ -225,20 +225,22 @@ static void intel_lu_unpreserve_domain(struct iommu_domain *domain)
 	pt_iommu_vtdss_unpreserve(&to_dmar_domain(domain)->sspt);
 }
 
-static void clear_bus(struct intel_lu_unit *lu, u8 bus)
+/* Returns true when there was something to clear */
+static bool clear_bus(struct intel_lu_unit *lu, u8 bus)
 {
 	struct intel_iommu *iommu = lu->iommu;
 	struct root_entry *root = &iommu->root_entry[bus];
 	struct context_entry *table;
+	bool cleared = false;
 
 	if (!(root->lo & 1))
-		return;
+		return false;
 
 	if (!lu->tables[bus * 2]) {
 		root->lo = 0;
 		root->hi = 0;
 		__iommu_flush_cache(iommu, root, sizeof(*root));
-		return;
+		return true;
 	}
 
 	table = phys_to_virt(lu->tables[bus * 2]);
@@ -249,21 +251,33 @@ static void clear_bus(struct intel_lu_unit *lu, u8 bus)
 		context_clear_present(&table[devfn]);
 		context_clear_entry(&table[devfn]);
 		__iommu_flush_cache(iommu, &table[devfn], sizeof(*table));
+		cleared = true;
 	}
+	return cleared;
+}
+
+static bool clear_buses(struct intel_lu_unit *lu)
+{
+	bool cleared = false;
+
+	for (unsigned int bus = 0; bus < 256; bus++)
+		cleared |= clear_bus(lu, bus);
+	return cleared;
+}
+
+static void flush_all(struct intel_iommu *iommu)
+{
+	iommu_flush_write_buffer(iommu);
+	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
+	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
 }
 
 static void clear_unit(struct intel_lu_unit *lu)
 {
-	struct intel_iommu *iommu = lu->iommu;
-
-	spin_lock(&iommu->lock);
-	for (unsigned int bus = 0; bus < 256; bus++)
-		clear_bus(lu, bus);
-	spin_unlock(&iommu->lock);
-
-	iommu_flush_write_buffer(iommu);
-	iommu->flush.flush_context(iommu, 0, 0, 0, DMA_CCMD_GLOBAL_INVL);
-	iommu->flush.flush_iotlb(iommu, 0, 0, 0, DMA_TLB_GLOBAL_FLUSH);
+	spin_lock(&lu->iommu->lock);
+	clear_buses(lu);
+	spin_unlock(&lu->iommu->lock);
+	flush_all(lu->iommu);
 }
 
 /* All devices are shut down, all processors are still there */
@@ -307,6 +321,15 @@ bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
 {
 	if (!iommu_lu_jumping() || !iommu->iommu.lu)
 		return false;
+
+	/*
+	 * A detach cannot be refused, and may have attached a default domain
+	 * while the processors were being stopped. One that was stopped with a
+	 * lock held never lets go of it.
+	 */
+	if (clear_buses(iommu->iommu.lu->priv) &&
+	    (!iommu->qi || !raw_spin_is_locked(&iommu->qi->q_lock)))
+		flush_all(iommu);
 
 	/* A fault must not be told to a processor that another kernel runs on */
 	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
@@ -352,11 +375,13 @@ static const char *reserve_did(struct intel_iommu *iommu, struct xarray *dids,
 
 	seen = xa_load(dids, did);
 	if (seen)
-		return xa_to_value(seen) == dev->domain ?
+		return xa_to_value(seen) == dev->ser->domain ?
 			NULL : "its domain ID belongs to another domain";
-	if (xa_err(xa_store(dids, did, xa_mk_value(dev->domain), GFP_KERNEL)) ||
-	    ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL) < 0)
+	if (ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL) < 0)
 		return "its domain ID cannot be reserved";
+	if (xa_err(xa_store(dids, did, xa_mk_value(dev->ser->domain),
+			    GFP_KERNEL)))
+		return "out of memory";
 	return NULL;
 }
 
@@ -427,8 +452,7 @@ static int adopt_root(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 		       iommu->name, rtaddr);
 		return -EINVAL;
 	}
-	if (!ser->tables || !PAGE_ALIGNED(ser->tables) ||
-	    !pfn_valid(PHYS_PFN(ser->tables))) {
+	if (kho_preserved_size(ser->tables) != PAGE_SIZE) {
 		pr_err("%s: bad list of tables at %#llx\n", iommu->name,
 		       ser->tables);
 		return -EINVAL;
@@ -455,6 +479,27 @@ static void stop_all_masters(u32 segment)
 }
 
 /**
+ * intel_lu_before_disable - Translation is about to be turned off
+ * @iommu: The unit
+ *
+ * At boot, after a handover that this kernel does not follow, what is still
+ * translated would go on as DMA to physical addresses.
+ *
+ * Context: Any.
+ */
+void intel_lu_before_disable(struct intel_iommu *iommu)
+{
+	if (system_state >= SYSTEM_RUNNING || !is_kho_boot() ||
+	    is_kdump_kernel() ||
+	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
+		return;
+
+	pr_err("%s: translation was left on by the previous kernel and is turned off, so all its devices are stopped\n",
+	       iommu->name);
+	stop_all_masters(iommu->segment);
+}
+
+/**
  * intel_lu_restore_unit - Go on with the tables of the previous kernel
  * @iommu: The unit, with QI set up and nothing else changed
  *
@@ -475,7 +520,18 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 	unit = iommu_lu_adopt_unit(&iommu->iommu, &intel_liveupdate_ops,
 				   IOMMU_LU_UNIT_VTD, iommu->reg_phys,
 				   iommu->segment);
-	if (!unit || !(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED))
+	if (!(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED)) {
+		if (!IS_ERR_OR_NULL(unit)) {
+			pr_err("%s: translation is off, its devices are not as before\n",
+			       iommu->name);
+			unit->iommu = NULL;
+		}
+		return;
+	}
+	/* The previous kernel leaves it on for kept devices and nothing else */
+	if (!unit && is_kho_boot())
+		unit = ERR_PTR(-ENOENT);
+	if (!unit)
 		return;
 
 	/* Without this mark nobody turns translation off or copies tables */
@@ -623,6 +679,31 @@ static int intel_lu_restore_device(struct iommu_domain *domain,
 	return 0;
 }
 
+static void intel_lu_block_device(struct iommu_lu_unit *unit, u16 rid)
+{
+	struct intel_iommu *iommu = to_intel(unit->iommu);
+	struct context_entry *entry;
+	u16 did = 0;
+
+	spin_lock(&iommu->lock);
+	entry = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
+	if (entry && context_present(entry)) {
+		did = context_domain_id(entry);
+		context_clear_present(entry);
+		__iommu_flush_cache(iommu, entry, sizeof(*entry));
+	}
+	spin_unlock(&iommu->lock);
+	if (!did)
+		return;
+
+	iommu_flush_write_buffer(iommu);
+	iommu->flush.flush_context(iommu, did, rid, DMA_CCMD_MASK_NOBIT,
+				   DMA_CCMD_DEVICE_INVL);
+	iommu->flush.flush_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH);
+	context_clear_entry(entry);
+	__iommu_flush_cache(iommu, entry, sizeof(*entry));
+}
+
 static bool intel_lu_domain_in_use(struct iommu_domain *domain)
 {
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
@@ -650,6 +731,7 @@ const struct iommu_liveupdate_ops intel_liveupdate_ops = {
 	.unpreserve_domain	= intel_lu_unpreserve_domain,
 	.restore_domain		= intel_lu_restore_domain,
 	.restore_device		= intel_lu_restore_device,
+	.block_device		= intel_lu_block_device,
 	.domain_in_use		= intel_lu_domain_in_use,
 	.release_domain		= intel_lu_release_domain,
 };

@@ -12,17 +12,18 @@ struct intel_iommu;
 struct iommu_domain;
 struct iommu_liveupdate_ops;
 
+/* iommu.c */
+struct dmar_domain *paging_domain_alloc(void);
+
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
 extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
 
+void intel_lu_before_disable(struct intel_iommu *iommu);
 void intel_lu_restore_unit(struct intel_iommu *iommu);
 bool intel_lu_shutdown_unit(struct intel_iommu *iommu);
 int intel_lu_attach(struct iommu_domain *domain, struct device *dev,
 		    struct iommu_domain *old);
-
-/* iommu.c */
-struct dmar_domain *paging_domain_alloc(void);
 
 /* replace.c */
 void intel_context_entry_fill(struct device_domain_info *info,
@@ -30,9 +31,13 @@ void intel_context_entry_fill(struct device_domain_info *info,
 			      struct context_entry *entry);
 int intel_replace_hitless(struct dmar_domain *domain, struct device *dev);
 
-#define INTEL_LIVEUPDATE_OPS	.lu_ops = &intel_liveupdate_ops,
+#define intel_lu_ops	(&intel_liveupdate_ops)
 
 #else
+
+static inline void intel_lu_before_disable(struct intel_iommu *iommu)
+{
+}
 
 static inline void intel_lu_restore_unit(struct intel_iommu *iommu)
 {
@@ -49,7 +54,7 @@ static inline int intel_lu_attach(struct iommu_domain *domain,
 	return 1;
 }
 
-#define INTEL_LIVEUPDATE_OPS
+#define intel_lu_ops	NULL
 
 #endif
 #endif

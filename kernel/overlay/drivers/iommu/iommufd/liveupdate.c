@@ -39,8 +39,8 @@
  * Unhappy paths:
  *
  * - Retrieve fails: LUO remembers the error, the domains stay as they are, and
- *   nobody can claim the devices on them. Their DMA goes on into memory that is
- *   still reserved. The session cannot be finished as long as a device is on
+ *   nobody can claim the devices on them. Their DMA goes on into memory that
+ *   nobody else gets. The session cannot be finished as long as a device is on
  *   one of them.
  * - The user dies after retrieve: LUO holds the file. Another one can retrieve
  *   the session and gets the same file, with the same HWPT IDs.
@@ -58,6 +58,7 @@
  * @restored:  How many restored HWPTs are left
  */
 struct iommufd_lu {
+	/* Protects all of this and the marks */
 	struct mutex lock;
 	struct xarray tokens;
 	bool preserved;
@@ -78,8 +79,10 @@ struct iommufd_lu_hwpt {
 
 static struct iommufd_lu *lu_get(struct iommufd_ctx *ictx)
 {
-	struct iommufd_lu *lu = smp_load_acquire(&ictx->lu);
+	struct iommufd_lu *lu, *other;
 
+	/* Pairs with the cmpxchg() below */
+	lu = smp_load_acquire(&ictx->lu);
 	if (lu)
 		return lu;
 
@@ -88,9 +91,11 @@ static struct iommufd_lu *lu_get(struct iommufd_ctx *ictx)
 		return ERR_PTR(-ENOMEM);
 	mutex_init(&lu->lock);
 	xa_init(&lu->tokens);
-	if (cmpxchg(&ictx->lu, NULL, lu)) {
+	/* Somebody else may have been faster */
+	other = cmpxchg(&ictx->lu, NULL, lu);
+	if (other) {
 		kfree(lu);
-		lu = smp_load_acquire(&ictx->lu);
+		return other;
 	}
 	return lu;
 }
@@ -257,7 +262,7 @@ int iommufd_lu_restore(struct iommufd_ucmd *ucmd)
  * @id:   The object
  *
  * A restored HWPT has users that no reference tells of: devices that nobody has
- * claimed yet. Once it has none it cannot get one behind our back.
+ * claimed yet. This is for a plain answer; the destroy checks again.
  *
  * Return: true for a restored HWPT with a device on it.
  */
@@ -267,6 +272,7 @@ bool iommufd_lu_busy(struct iommufd_ctx *ictx, u32 id)
 	struct iommufd_hwpt_paging *hwpt;
 	bool busy = false;
 
+	/* Pairs with the cmpxchg() in lu_get() */
 	if (!smp_load_acquire(&ictx->lu))
 		return false;
 	obj = iommufd_get_object(ictx, id, IOMMUFD_OBJ_HWPT_PAGING);
@@ -279,6 +285,13 @@ bool iommufd_lu_busy(struct iommufd_ctx *ictx, u32 id)
 			busy = iommu_lu_domain_in_use(hwpt->common.domain);
 	iommufd_put_object(ictx, obj);
 	return busy;
+}
+
+/* The domain stays, its HWPT does not */
+static void forget_hwpt(struct iommu_domain *domain)
+{
+	domain->cookie_type = IOMMU_COOKIE_NONE;
+	domain->iommufd_hwpt = NULL;
 }
 
 /**
@@ -296,10 +309,10 @@ void iommufd_lu_hwpt_destroy(struct iommufd_hwpt_paging *hwpt)
 	guard(mutex)(&lu->lock);
 	if (hwpt->lu->restored) {
 		/* Better lose it than free a table that is walked */
-		if (WARN_ON(iommu_lu_domain_in_use(hwpt->common.domain)))
+		if (WARN_ON(iommu_lu_release_domain(hwpt->common.domain))) {
+			forget_hwpt(hwpt->common.domain);
 			hwpt->common.domain = NULL;
-		else
-			iommu_lu_release_domain(hwpt->common.domain);
+		}
 	}
 	unmark(lu, hwpt);
 }
@@ -526,12 +539,13 @@ static void iommufd_lu_file_unfreeze(struct liveupdate_file_op_args *args)
 
 static struct iommufd_lu_ser *get_ser(u64 phys)
 {
+	size_t max = kho_preserved_size(phys);
 	struct iommufd_lu_ser *ser;
 
-	if (!phys || !PAGE_ALIGNED(phys) || !pfn_valid(PHYS_PFN(phys)))
+	if (!max)
 		return NULL;
 	ser = phys_to_virt(phys);
-	if (!ser->nr_hwpts || ser->size > SZ_4M ||
+	if (!ser->nr_hwpts || ser->size > max ||
 	    ser->size != struct_size(ser, hwpts, ser->nr_hwpts)) {
 		pr_err("%llu bytes at %#llx cannot be %llu HWPTs\n", ser->size,
 		       phys, ser->nr_hwpts);
@@ -599,7 +613,7 @@ static void unrestore_hwpts(struct iommufd_ctx *ictx)
 	unsigned long token;
 
 	xa_for_each(&ictx->lu->tokens, token, hwpt) {
-		hwpt->common.domain->cookie_type = IOMMU_COOKIE_NONE;
+		forget_hwpt(hwpt->common.domain);
 		iommu_lu_untake_domain(hwpt->common.domain);
 		xa_erase(&ictx->lu->tokens, token);
 		kfree(hwpt->lu);

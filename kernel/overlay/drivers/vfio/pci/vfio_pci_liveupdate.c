@@ -51,8 +51,12 @@ static struct vfio_device *to_vfio(const struct file *file)
 static bool vfio_pci_lu_can_preserve(struct liveupdate_file_handler *fh,
 				     struct file *file)
 {
-	return file->f_op == &vfio_device_fops &&
-	       !strcmp(to_vfio(file)->ops->name, "vfio-pci");
+	const char *name;
+
+	if (file->f_op != &vfio_device_fops)
+		return false;
+	name = to_vfio(file)->ops->name;
+	return name && !strcmp(name, "vfio-pci");
 }
 
 static int check_file(struct vfio_device_file *df,
@@ -122,9 +126,7 @@ static void vfio_pci_lu_unpreserve(struct liveupdate_file_op_args *args)
 
 static struct vfio_pci_lu_ser *get_ser(u64 phys)
 {
-	if (!phys || !PAGE_ALIGNED(phys) || !pfn_valid(PHYS_PFN(phys)))
-		return NULL;
-	return phys_to_virt(phys);
+	return kho_preserved_size(phys) ? phys_to_virt(phys) : NULL;
 }
 
 static struct pci_dev *find_device(u64 phys)

@@ -13,6 +13,13 @@ static inline void vfio_pci_lu_clear_master(struct pci_dev *pdev)
 		pci_clear_master(pdev);
 }
 
+/* Its MSIs are off and nobody would handle the INTx it falls back to */
+static inline void vfio_pci_lu_mask_intx(struct pci_dev *pdev)
+{
+	if (iommu_lu_device_live(&pdev->dev))
+		pci_intx(pdev, 0);
+}
+
 static inline int vfio_pci_lu_try_reset(struct pci_dev *pdev)
 {
 	if (!iommu_lu_device_live(&pdev->dev))

@@ -28,6 +28,7 @@ struct iommu_hwpt_lu_preserve {
 	__u32 hwpt_id;
 	__aligned_u64 token;
 };
+
 #define IOMMU_HWPT_LU_PRESERVE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_LU_PRESERVE)
 
 /**
@@ -44,6 +45,7 @@ struct iommu_hwpt_lu_unpreserve {
 	__u32 size;
 	__u32 hwpt_id;
 };
+
 #define IOMMU_HWPT_LU_UNPRESERVE \
 	_IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_LU_UNPRESERVE)
 
@@ -64,6 +66,7 @@ struct iommu_hwpt_lu_restore {
 	__u32 out_hwpt_id;
 	__aligned_u64 token;
 };
+
 #define IOMMU_HWPT_LU_RESTORE _IO(IOMMUFD_TYPE, IOMMUFD_CMD_HWPT_LU_RESTORE)
 
 #endif /* _UAPI_IOMMUFD_LIVEUPDATE_H */

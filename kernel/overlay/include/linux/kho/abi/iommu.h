@@ -124,6 +124,7 @@ static_assert(offsetof(struct iommu_lu_unit_ser, root) == 40);
 
 /* struct iommu_lu_domain_ser::flags */
 #define IOMMU_LU_DOMAIN_FORCE_SNOOP	0x1U
+#define IOMMU_LU_DOMAIN_FLAGS		IOMMU_LU_DOMAIN_FORCE_SNOOP
 
 /**
  * struct iommu_lu_domain_ser - One kept domain

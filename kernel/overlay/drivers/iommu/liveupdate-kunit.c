@@ -1,0 +1,708 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Test the pages and the records that cross a live update
+ *
+ * What one kernel gives to KHO is compared with what KHO says it has. What the
+ * next one takes from KHO is set up here the way KHO sets it up at boot.
+ */
+#include <kunit/static_stub.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/kho/abi/kexec_handover.h>
+#include <linux/kho_radix_tree.h>
+#include <linux/ktime.h>
+#include <linux/libfdt.h>
+#include <linux/page_ref.h>
+#include <linux/random.h>
+
+#include "../../kernel/kexec_internal.h"
+#include "iommu-pages.h"
+#include "iommu-pages-liveupdate.h"
+#include "liveupdate-kunit.h"
+#include "liveupdate-records.h"
+
+#define LU_PAGES	24
+#define LU_BLOCKS	4
+#define LU_SLOT		sizeof(struct iommu_lu_domain_ser)
+#define LU_PER_BLOCK	((PAGE_SIZE - sizeof(struct iommu_lu_block_ser)) / LU_SLOT)
+#define LU_SLOTS	(LU_BLOCKS * LU_PER_BLOCK)
+
+/* How KHO marks the first of the pages it has for us */
+#define LU_KHO_MAGIC	0x4b484f50UL
+
+/* What KHO would hand over, and whether one page is in it */
+struct lu_kho {
+	unsigned long nr;
+	u64 sum;
+	phys_addr_t phys;
+	unsigned int order;
+	bool found;
+};
+
+struct lu_test {
+	struct kho_radix_tree kho_tree;
+	struct lu_kho kho;
+	struct iommu_lu_kunit_count start;
+	unsigned long nr_preserves;
+	unsigned long fail_at;
+	struct iommu_lu_records records;
+	struct iommu_lu_records in;
+	u64 head;
+	u32 *slots[LU_SLOTS + 1];
+};
+
+static int lu_kho_leaf(unsigned long key, void *data)
+{
+	unsigned int order = 64 - PAGE_SHIFT - (fls64(key) - 1);
+	struct lu_kho *kho = data;
+
+	kho->nr++;
+	/* Of the keys, as the order in which they come says nothing */
+	kho->sum += key * GOLDEN_RATIO_64;
+	if (order == kho->order && key << (PAGE_SHIFT + order) == kho->phys)
+		kho->found = true;
+	return 0;
+}
+
+static void lu_kho_walk(struct kunit *test, struct lu_kho *kho)
+{
+	const struct kho_radix_walk_cb cb = { .leaf = lu_kho_leaf };
+	struct lu_test *lu = test->priv;
+
+	kho->nr = 0;
+	kho->sum = 0;
+	kho->found = false;
+	KUNIT_ASSERT_EQ(test, kho_radix_walk_tree(&lu->kho_tree, &cb, kho),
+			0);
+}
+
+/*
+ * KHO shows its tree to nobody but the image of the next kernel. This image
+ * goes no further: nothing can be added to it.
+ */
+static void lu_kho_init(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	struct kimage *image;
+	const u64 *root;
+	int len;
+
+	image = kunit_kzalloc(test, sizeof(*image), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, image);
+	KUNIT_ASSERT_EQ(test, kho_fill_kimage(image), -EINVAL);
+	KUNIT_ASSERT_NE(test, image->kho.fdt, 0);
+	root = fdt_getprop(phys_to_virt(image->kho.fdt), 0,
+			   KHO_FDT_MEMORY_MAP_PROP_NAME, &len);
+	KUNIT_ASSERT_NOT_NULL(test, root);
+	KUNIT_ASSERT_EQ(test, len, sizeof(*root));
+	KUNIT_ASSERT_EQ(test, kho_radix_init_tree(&lu->kho_tree,
+						  phys_to_virt(*root)), 0);
+	lu_kho_walk(test, &lu->kho);
+}
+
+/* KHO has @more entries than at the start, or the very same ones for 0 */
+static void lu_expect_kho(struct kunit *test, unsigned long more)
+{
+	struct lu_test *lu = test->priv;
+	struct lu_kho now = {};
+
+	lu_kho_walk(test, &now);
+	KUNIT_EXPECT_EQ(test, now.nr, lu->kho.nr + more);
+	if (!more)
+		KUNIT_EXPECT_EQ(test, now.sum, lu->kho.sum);
+}
+
+static bool lu_kho_has(struct kunit *test, void *virt, unsigned int order)
+{
+	struct lu_kho now = { .phys = virt_to_phys(virt), .order = order };
+
+	lu_kho_walk(test, &now);
+	return now.found;
+}
+
+/*
+ * A page as the next kernel finds it: no part of its memory, with nothing right
+ * in its struct page but the mark. Ends when it is restored and freed.
+ */
+static void *lu_handed_over(struct kunit *test, unsigned int order)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO, order);
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	folio_ioptdesc((struct folio *)page)->incoherent = true;
+	set_page_count(page, 0);
+	set_page_private(page, LU_KHO_MAGIC << 32 | order);
+	adjust_managed_page_count(page, -(1L << order));
+	return page_address(page);
+}
+
+static void lu_page_preserve_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+
+	for (unsigned int order = 0; order < 4; order++) {
+		void *virt = iommu_alloc_pages_sz(GFP_KERNEL,
+						  PAGE_SIZE << order);
+
+		KUNIT_ASSERT_NOT_NULL(test, virt);
+		KUNIT_EXPECT_EQ(test, iommu_page_preserve(virt), 0);
+		KUNIT_EXPECT_TRUE(test, lu_kho_has(test, virt, order));
+		lu_expect_kho(test, 1);
+		iommu_lu_kunit_expect(test, &lu->start, 1L << order);
+
+		iommu_page_unpreserve(virt);
+		lu_expect_kho(test, 0);
+		iommu_free_pages(virt);
+	}
+}
+
+static int lu_stub_preserve(void *virt)
+{
+	struct lu_test *lu = kunit_get_current_test()->priv;
+
+	if (++lu->nr_preserves == lu->fail_at)
+		return -EDQUOT;
+	return kho_preserve_folio(virt_to_folio(virt));
+}
+
+static void lu_list_fill(struct iommu_pages_list *list, void **pages)
+{
+	for (unsigned int i = 0; i < LU_PAGES; i++)
+		iommu_pages_list_add(list, pages[i]);
+}
+
+static void lu_list_round(struct kunit *test, void **pages)
+{
+	struct lu_test *lu = test->priv;
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
+	unsigned long nr = 0;
+
+	lu_list_fill(&list, pages);
+	KUNIT_EXPECT_EQ(test, iommu_pages_list_preserve(&list, &nr), 0);
+	KUNIT_EXPECT_EQ(test, nr, LU_PAGES);
+	KUNIT_EXPECT_TRUE(test, iommu_pages_list_empty(&list));
+	lu_expect_kho(test, LU_PAGES);
+	for (unsigned int i = 0; i < LU_PAGES; i++)
+		KUNIT_EXPECT_TRUE(test, lu_kho_has(test, pages[i], i % 3));
+	iommu_lu_kunit_expect(test, &lu->start, LU_PAGES / 3 * 7);
+
+	for (unsigned int i = LU_PAGES; i--;)
+		iommu_pages_list_add(&list, pages[i]);
+	iommu_pages_list_unpreserve(&list);
+	KUNIT_EXPECT_TRUE(test, iommu_pages_list_empty(&list));
+	lu_expect_kho(test, 0);
+}
+
+static void lu_list_fail(struct kunit *test, void **pages)
+{
+	struct lu_test *lu = test->priv;
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
+	unsigned long nr = 4711;
+
+	lu->nr_preserves = 0;
+	lu_list_fill(&list, pages);
+	KUNIT_EXPECT_EQ(test, iommu_pages_list_preserve(&list, &nr), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, lu->nr_preserves, lu->fail_at);
+	KUNIT_EXPECT_EQ(test, nr, 4711);
+	KUNIT_EXPECT_TRUE(test, iommu_pages_list_empty(&list));
+	lu_expect_kho(test, 0);
+}
+
+static void lu_list_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	void *pages[LU_PAGES];
+
+	for (unsigned int i = 0; i < LU_PAGES; i++) {
+		pages[i] = iommu_alloc_pages_sz(GFP_KERNEL,
+						PAGE_SIZE << (i % 3));
+		KUNIT_ASSERT_NOT_NULL(test, pages[i]);
+	}
+
+	lu_list_round(test, pages);
+	kunit_activate_static_stub(test, iommu_page_preserve, lu_stub_preserve);
+	for (lu->fail_at = 1; lu->fail_at <= LU_PAGES; lu->fail_at++)
+		lu_list_fail(test, pages);
+	kunit_deactivate_static_stub(test, iommu_page_preserve);
+	lu_list_round(test, pages);
+
+	for (unsigned int i = 0; i < LU_PAGES; i++)
+		iommu_free_pages(pages[i]);
+}
+
+static void lu_empty_list_test(struct kunit *test)
+{
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
+	unsigned long nr = 4711;
+
+	KUNIT_EXPECT_EQ(test, iommu_pages_list_preserve(&list, &nr), 0);
+	KUNIT_EXPECT_EQ(test, nr, 0);
+	iommu_pages_list_unpreserve(&list);
+	lu_expect_kho(test, 0);
+}
+
+static void lu_page_restore_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	unsigned long ram = totalram_pages();
+
+	for (unsigned int order = 0; order < 4; order++) {
+		void *virt = lu_handed_over(test, order);
+		struct folio *folio;
+
+		iommu_lu_kunit_expect(test, &lu->start, 0);
+		memset(virt, 0x5a, PAGE_SIZE << order);
+		KUNIT_ASSERT_PTR_EQ(test, iommu_page_restore(virt_to_phys(virt)),
+				    virt);
+		KUNIT_EXPECT_NULL(test, memchr_inv(virt, 0x5a,
+						   PAGE_SIZE << order));
+		iommu_lu_kunit_expect(test, &lu->start, 1L << order);
+
+		folio = virt_to_folio(virt);
+		KUNIT_EXPECT_EQ(test, folio_order(folio), order);
+		KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
+		KUNIT_EXPECT_FALSE(test, folio_ioptdesc(folio)->incoherent);
+		/* What is restored can be handed over again */
+		KUNIT_EXPECT_EQ(test, iommu_page_preserve(virt), 0);
+		KUNIT_EXPECT_TRUE(test, lu_kho_has(test, virt, order));
+		iommu_page_unpreserve(virt);
+
+		iommu_free_pages(virt);
+		iommu_lu_kunit_expect(test, &lu->start, 0);
+		KUNIT_EXPECT_EQ(test, totalram_pages(), ram);
+	}
+}
+
+/* A page is there once, and only if it was preserved */
+static void lu_page_refuse_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	void *virt = lu_handed_over(test, 0);
+	phys_addr_t phys = virt_to_phys(virt);
+	void *mine;
+
+	KUNIT_ASSERT_PTR_EQ(test, iommu_page_restore(phys), virt);
+	mine = iommu_alloc_pages_sz(GFP_KERNEL, PAGE_SIZE);
+	KUNIT_ASSERT_NOT_NULL(test, mine);
+	iommu_lu_kunit_expect(test, &lu->start, 2);
+
+	kunit_warning_suppress(test) {
+		KUNIT_EXPECT_NULL(test, iommu_page_restore(phys));
+		KUNIT_EXPECT_NULL(test,
+				  iommu_page_restore(virt_to_phys(mine)));
+	}
+	KUNIT_EXPECT_NULL(test, iommu_page_restore(BIT_ULL(51)));
+	KUNIT_EXPECT_NULL(test, iommu_page_restore(U64_MAX));
+
+	iommu_lu_kunit_expect(test, &lu->start, 2);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(virt_to_folio(virt)), 1);
+	KUNIT_EXPECT_EQ(test, folio_ref_count(virt_to_folio(mine)), 1);
+	iommu_free_pages(mine);
+	iommu_free_pages(virt);
+}
+
+static void lu_records_fill(struct kunit *test, u32 nr)
+{
+	struct lu_test *lu = test->priv;
+	u32 index;
+
+	for (u32 i = 0; i < nr; i++) {
+		u32 *slot = iommu_lu_record_alloc(&lu->records, &index);
+
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, slot);
+		KUNIT_ASSERT_EQ(test, index, i);
+		lu->slots[i] = slot;
+	}
+}
+
+static void lu_records_drain(struct lu_test *lu, u32 nr)
+{
+	for (u32 i = 0; i < nr; i++)
+		iommu_lu_record_free(&lu->records, i);
+}
+
+/* In use, zero but for that, and where it is looked for */
+static void lu_expect_slot(struct kunit *test, u32 index, u32 *slot)
+{
+	struct lu_test *lu = test->priv;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, slot);
+	KUNIT_EXPECT_EQ(test, *slot, IOMMU_LU_IN_USE);
+	KUNIT_EXPECT_NULL(test, memchr_inv(slot + 1, 0, LU_SLOT - sizeof(u32)));
+	KUNIT_EXPECT_PTR_EQ(test, iommu_lu_record(&lu->records, index), slot);
+}
+
+static void lu_records_grow_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	u64 phys;
+
+	KUNIT_EXPECT_EQ(test, lu->head, 0);
+	KUNIT_EXPECT_EQ(test, iommu_lu_records_end(&lu->records), 0);
+	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->records, 0));
+	lu_expect_kho(test, 0);
+
+	for (u32 i = 0, index; i < LU_SLOTS; i++) {
+		u32 *slot = iommu_lu_record_alloc(&lu->records, &index);
+		u32 blocks = i / LU_PER_BLOCK + 1;
+
+		KUNIT_ASSERT_EQ(test, index, i);
+		lu_expect_slot(test, i, slot);
+		memset(slot + 1, 0xff, LU_SLOT - sizeof(u32));
+		KUNIT_EXPECT_EQ(test, iommu_lu_records_end(&lu->records),
+				blocks * LU_PER_BLOCK);
+		if (i % LU_PER_BLOCK == 0)
+			lu_expect_kho(test, blocks);
+	}
+	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->records, LU_SLOTS));
+	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->records, U32_MAX));
+
+	phys = lu->head;
+	for (u32 i = 0; i < LU_BLOCKS; i++) {
+		struct iommu_lu_block_ser *block = phys_to_virt(phys);
+
+		KUNIT_ASSERT_NE(test, phys, 0);
+		KUNIT_EXPECT_TRUE(test, lu_kho_has(test, block, 0));
+		KUNIT_EXPECT_EQ(test, block->slot_size, LU_SLOT);
+		KUNIT_EXPECT_EQ(test, block->nr_slots, LU_PER_BLOCK);
+		KUNIT_EXPECT_PTR_EQ(test, (void *)block->slots,
+				    iommu_lu_record(&lu->records,
+						    i * LU_PER_BLOCK));
+		phys = block->next;
+	}
+	KUNIT_EXPECT_EQ(test, phys, 0);
+	lu_records_drain(lu, LU_SLOTS);
+}
+
+/* Freed slots come back clean, the lowest first, before the array grows */
+static void lu_records_reuse_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	unsigned int nr = 0;
+	u32 index, last = 0;
+
+	lu_records_fill(test, LU_SLOTS);
+	for (u32 i = LU_SLOTS; i--;) {
+		if (i % 5 && i != LU_SLOTS - 1)
+			continue;
+		memset(lu->slots[i], 0xff, LU_SLOT);
+		iommu_lu_record_free(&lu->records, i);
+		KUNIT_EXPECT_NULL(test, memchr_inv(lu->slots[i], 0, LU_SLOT));
+		nr++;
+	}
+
+	for (unsigned int i = 0; i < nr; i++) {
+		u32 *slot = iommu_lu_record_alloc(&lu->records, &index);
+
+		lu_expect_slot(test, index, slot);
+		KUNIT_EXPECT_PTR_EQ(test, slot, lu->slots[index]);
+		KUNIT_EXPECT_TRUE(test, !i || index > last);
+		last = index;
+	}
+	KUNIT_EXPECT_EQ(test, iommu_lu_records_end(&lu->records), LU_SLOTS);
+	lu_expect_kho(test, LU_BLOCKS);
+
+	lu->slots[LU_SLOTS] = iommu_lu_record_alloc(&lu->records, &index);
+	KUNIT_EXPECT_EQ(test, index, LU_SLOTS);
+	lu_expect_slot(test, index, lu->slots[LU_SLOTS]);
+	lu_expect_kho(test, LU_BLOCKS + 1);
+	lu_records_drain(lu, LU_SLOTS + 1);
+}
+
+static int lu_stub_grow(struct iommu_lu_records *records)
+{
+	return -EDQUOT;
+}
+
+static void lu_records_grow_fails_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	u32 index = 4711;
+
+	for (u32 nr = 0; nr <= 2 * LU_PER_BLOCK; nr += LU_PER_BLOCK) {
+		kunit_activate_static_stub(test, iommu_lu_records_grow,
+					   lu_stub_grow);
+		for (unsigned int i = 0; i < 3; i++)
+			KUNIT_EXPECT_PTR_EQ(test,
+					    iommu_lu_record_alloc(&lu->records,
+								  &index),
+					    ERR_PTR(-EDQUOT));
+		kunit_deactivate_static_stub(test, iommu_lu_records_grow);
+		lu_expect_kho(test, nr / LU_PER_BLOCK);
+
+		/* No number was lost */
+		for (u32 i = nr; i < nr + LU_PER_BLOCK; i++) {
+			lu_expect_slot(test, i,
+				       iommu_lu_record_alloc(&lu->records,
+							     &index));
+			KUNIT_EXPECT_EQ(test, index, i);
+		}
+	}
+	lu_records_drain(lu, 3 * LU_PER_BLOCK);
+}
+
+static u64 lu_lookup_ns(struct iommu_lu_records *records)
+{
+	u32 last = iommu_lu_records_end(records) - 1;
+	u64 best = U64_MAX;
+
+	for (unsigned int round = 0; round < 20; round++) {
+		u64 start = ktime_get_ns();
+
+		for (unsigned int i = 0; i < 100; i++) {
+			u32 *slot = iommu_lu_record(records, last);
+
+			(void)READ_ONCE(*slot);
+		}
+		best = min(best, ktime_get_ns() - start);
+	}
+	return best;
+}
+
+/* A walk from block to block would take hundreds of times as long */
+static void lu_records_lookup_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	u64 few, many;
+
+	KUNIT_ASSERT_EQ(test, iommu_lu_records_grow(&lu->records), 0);
+	few = lu_lookup_ns(&lu->records);
+	for (unsigned int i = 1; i < 1024; i++)
+		KUNIT_ASSERT_EQ(test, iommu_lu_records_grow(&lu->records), 0);
+	many = lu_lookup_ns(&lu->records);
+	KUNIT_EXPECT_LT(test, many, 20 * few);
+}
+
+static int lu_parse(struct kunit *test, u32 slot_size, u64 head)
+{
+	struct lu_test *lu = test->priv;
+
+	/* It starts from garbage */
+	memset(&lu->in, 0xff, sizeof(lu->in));
+	return iommu_lu_records_parse(&lu->in, slot_size, head);
+}
+
+static void lu_records_parse_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+
+	for (u32 blocks = 0; blocks <= LU_BLOCKS; blocks++) {
+		KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, lu->head), 0);
+		KUNIT_EXPECT_EQ(test, iommu_lu_records_end(&lu->in),
+				blocks * LU_PER_BLOCK);
+		for (u32 i = 0; i < blocks * LU_PER_BLOCK; i++)
+			KUNIT_EXPECT_PTR_EQ(test, iommu_lu_record(&lu->in, i),
+					    iommu_lu_record(&lu->records, i));
+		KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->in, blocks *
+							LU_PER_BLOCK));
+		xa_destroy(&lu->in.blocks);
+		KUNIT_ASSERT_EQ(test, iommu_lu_records_grow(&lu->records), 0);
+	}
+}
+
+static void lu_expect_refused(struct kunit *test, u32 slot_size, u64 head)
+{
+	struct lu_test *lu = test->priv;
+
+	KUNIT_EXPECT_EQ(test, lu_parse(test, slot_size, head), -EINVAL);
+	KUNIT_EXPECT_EQ(test, lu->in.nr_blocks, 0);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&lu->in.blocks));
+	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->in, 0));
+}
+
+static void lu_expect_all_refused(struct kunit *test, u64 *next)
+{
+	struct lu_test *lu = test->priv;
+	u64 good = *next;
+	struct iommu_lu_block_ser *block = phys_to_virt(good);
+
+	for (unsigned int bit = 0; bit < PAGE_SHIFT; bit += 3) {
+		*next = good | BIT_ULL(bit);
+		lu_expect_refused(test, LU_SLOT, lu->head);
+	}
+	/* Beyond any memory, and the hole that every PC has */
+	for (unsigned int bit = 48; bit < 64; bit += 5) {
+		*next = good | BIT_ULL(bit);
+		lu_expect_refused(test, LU_SLOT, lu->head);
+	}
+	*next = 0xa0000;
+	lu_expect_refused(test, LU_SLOT, lu->head);
+	*next = good;
+
+	block->slot_size++;
+	lu_expect_refused(test, LU_SLOT, lu->head);
+	block->slot_size = 0;
+	lu_expect_refused(test, LU_SLOT, lu->head);
+	block->slot_size = LU_SLOT;
+	block->nr_slots++;
+	lu_expect_refused(test, LU_SLOT, lu->head);
+	block->nr_slots = 0;
+	lu_expect_refused(test, LU_SLOT, lu->head);
+	block->nr_slots = LU_PER_BLOCK;
+}
+
+static void lu_records_bad_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	u64 *next = &lu->head;
+
+	for (u32 i = 0; i < LU_BLOCKS; i++)
+		KUNIT_ASSERT_EQ(test, iommu_lu_records_grow(&lu->records), 0);
+
+	for (u32 i = 0; i < LU_BLOCKS; i++) {
+		struct iommu_lu_block_ser *block = phys_to_virt(*next);
+
+		lu_expect_all_refused(test, next);
+		next = &block->next;
+	}
+	lu_expect_refused(test, LU_SLOT + 8, lu->head);
+	lu_expect_refused(test, LU_SLOT - 8, lu->head);
+
+	KUNIT_EXPECT_EQ(test, lu_parse(test, LU_SLOT, lu->head), 0);
+	xa_destroy(&lu->in.blocks);
+}
+
+/* From every block back to every one before it: refused, and in no time */
+static void lu_records_loop_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	struct iommu_lu_block_ser *block;
+	const u64 limit = 20 * NSEC_PER_MSEC;
+	u64 start, best;
+
+	for (u32 nr = 1; nr <= 9; nr++) {
+		KUNIT_ASSERT_EQ(test, iommu_lu_records_grow(&lu->records), 0);
+		block = xa_load(&lu->records.blocks, nr - 1);
+		for (u32 to = 0; to < nr; to++) {
+			block->next = virt_to_phys(xa_load(&lu->records.blocks,
+							   to));
+			best = U64_MAX;
+			for (unsigned int i = 0; i < 3 && best > limit; i++) {
+				start = ktime_get_ns();
+				lu_expect_refused(test, LU_SLOT, lu->head);
+				best = min(best, ktime_get_ns() - start);
+			}
+			KUNIT_EXPECT_LE(test, best, limit);
+			block->next = 0;
+		}
+		KUNIT_EXPECT_EQ(test, lu_parse(test, LU_SLOT, lu->head), 0);
+		xa_destroy(&lu->in.blocks);
+	}
+}
+
+static void lu_records_release_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	unsigned long ram = totalram_pages();
+	u64 head = 0;
+
+	for (unsigned int i = 0; i < LU_BLOCKS; i++) {
+		struct iommu_lu_block_ser *block = lu_handed_over(test, 0);
+
+		block->slot_size = LU_SLOT;
+		block->nr_slots = LU_PER_BLOCK;
+		block->next = head;
+		head = virt_to_phys(block);
+	}
+	KUNIT_EXPECT_EQ(test, totalram_pages(), ram - LU_BLOCKS);
+
+	KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, head), 0);
+	KUNIT_EXPECT_EQ(test, lu->in.nr_blocks, LU_BLOCKS);
+	KUNIT_EXPECT_EQ(test, totalram_pages(), ram - LU_BLOCKS);
+	iommu_lu_records_release(&lu->in);
+	KUNIT_EXPECT_EQ(test, totalram_pages(), ram);
+	KUNIT_EXPECT_EQ(test, iommu_lu_records_end(&lu->in), 0);
+	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->in, 0));
+}
+
+static int lu_pages_init(struct kunit *test)
+{
+	struct lu_test *lu;
+
+	if (!kho_is_enabled())
+		kunit_skip(test, "KHO is off");
+
+	lu = kunit_kzalloc(test, sizeof(*lu), GFP_KERNEL);
+	if (!lu)
+		return -ENOMEM;
+	test->priv = lu;
+	lu_kho_init(test);
+	iommu_lu_kunit_count(&lu->start);
+	return 0;
+}
+
+static void lu_pages_exit(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+
+	if (!lu)
+		return;
+	lu_expect_kho(test, 0);
+	iommu_lu_kunit_expect(test, &lu->start, 0);
+}
+
+static int lu_records_init(struct kunit *test)
+{
+	struct lu_test *lu;
+	int ret;
+
+	ret = lu_pages_init(test);
+	if (ret)
+		return ret;
+	lu = test->priv;
+	lu->head = U64_MAX;
+	iommu_lu_records_init(&lu->records, LU_SLOT, &lu->head);
+	return 0;
+}
+
+static void lu_records_exit(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+
+	if (!lu || !lu->records.head)
+		return;
+	iommu_lu_records_destroy(&lu->records);
+	KUNIT_EXPECT_EQ(test, lu->head, 0);
+	lu_pages_exit(test);
+}
+
+static struct kunit_case lu_pages_cases[] = {
+	KUNIT_CASE(lu_page_preserve_test),
+	KUNIT_CASE(lu_list_test),
+	KUNIT_CASE(lu_empty_list_test),
+	KUNIT_CASE(lu_page_restore_test),
+	KUNIT_CASE(lu_page_refuse_test),
+	{},
+};
+
+static struct kunit_suite lu_pages_suite = {
+	.name = "iommu_liveupdate_pages",
+	.init = lu_pages_init,
+	.exit = lu_pages_exit,
+	.test_cases = lu_pages_cases,
+};
+
+static struct kunit_case lu_records_cases[] = {
+	KUNIT_CASE(lu_records_grow_test),
+	KUNIT_CASE(lu_records_reuse_test),
+	KUNIT_CASE(lu_records_grow_fails_test),
+	KUNIT_CASE(lu_records_lookup_test),
+	KUNIT_CASE(lu_records_parse_test),
+	KUNIT_CASE(lu_records_bad_test),
+	KUNIT_CASE(lu_records_loop_test),
+	KUNIT_CASE(lu_records_release_test),
+	{},
+};
+
+static struct kunit_suite lu_records_suite = {
+	.name = "iommu_liveupdate_records",
+	.init = lu_records_init,
+	.exit = lu_records_exit,
+	.test_cases = lu_records_cases,
+};
+
+kunit_test_suites(&lu_pages_suite, &lu_records_suite);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("KUnit tests of the IOMMU live update code");
