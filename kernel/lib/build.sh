@@ -2,13 +2,14 @@
 # build FLAVOUR: one kernel, out of tree, into build/kernel-FLAVOUR/.
 
 ARCH_FRAGMENT=x86_64
-FLAVOURS="lu stock"
+FLAVOURS="lu stock debug"
 # Lines kbuild prints for a build from nothing; replaced by what was seen.
 USUAL_STEPS=2450
 
 fragments() {
-	local name
-	for name in base "$ARCH_FRAGMENT" kunit "$1"; do
+	local name names="$1"
+	[[ $1 != debug ]] || names="lu debug"
+	for name in base "$ARCH_FRAGMENT" kunit $names; do
 		[[ -r $TOP/kernel/config/$name.config ]] ||
 			die "kernel/config/$name.config is missing."
 		echo "$TOP/kernel/config/$name.config"
@@ -145,7 +146,7 @@ build_flavour() {
 	fi
 	mkdir -p "$CACHE/build"
 	need_space "$CACHE/build" 700 "building the kernel"
-	[[ $flavour == lu ]] || seed "$CACHE/build/lu-${BASE_DIR##*/}"
+	[[ $flavour != stock ]] || seed "$CACHE/build/lu-${BASE_DIR##*/}"
 	mkdir -p "$out"
 	configure "$flavour"
 	compile "$flavour"

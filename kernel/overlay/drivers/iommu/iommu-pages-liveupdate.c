@@ -106,6 +106,21 @@ void iommu_pages_list_unpreserve(struct iommu_pages_list *list)
 EXPORT_SYMBOL_GPL(iommu_pages_list_unpreserve);
 
 /**
+ * iommu_page_preserved - Did the previous kernel keep a page?
+ * @phys: Physical address, not trusted
+ *
+ * Return: true when there is one at @phys that is not restored yet. Then it can
+ * be read.
+ */
+bool iommu_page_preserved(phys_addr_t phys)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_page_preserved, phys);
+
+	return kho_preserved_size(phys) >= PAGE_SIZE;
+}
+EXPORT_SYMBOL_GPL(iommu_page_preserved);
+
+/**
  * iommu_page_restore - Take over a page from the previous kernel
  * @phys: Physical address of the page, not trusted
  *
@@ -123,7 +138,7 @@ void *iommu_page_restore(phys_addr_t phys)
 
 	KUNIT_STATIC_STUB_REDIRECT(iommu_page_restore, phys);
 
-	folio = kho_restore_folio(phys);
+	folio = iommu_page_preserved(phys) ? kho_restore_folio(phys) : NULL;
 	if (!folio) {
 		pr_err("iommu: no preserved page at %pa, leaving it alone\n",
 		       &phys);

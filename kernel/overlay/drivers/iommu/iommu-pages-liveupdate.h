@@ -2,7 +2,6 @@
 #ifndef __IOMMU_PAGES_LIVEUPDATE_H
 #define __IOMMU_PAGES_LIVEUPDATE_H
 
-#include <linux/mm.h>
 #include <linux/types.h>
 
 struct iommu_pages_list;
@@ -12,11 +11,7 @@ void iommu_page_unpreserve(void *virt);
 int iommu_pages_list_preserve(struct iommu_pages_list *list,
 			      unsigned long *nr_pages);
 void iommu_pages_list_unpreserve(struct iommu_pages_list *list);
+bool iommu_page_preserved(phys_addr_t phys);
 void *iommu_page_restore(phys_addr_t phys);
-
-static inline bool iommu_page_preserved(phys_addr_t phys)
-{
-	return phys && pfn_valid(PHYS_PFN(phys));
-}
 
 #endif /* __IOMMU_PAGES_LIVEUPDATE_H */

@@ -57,7 +57,7 @@ static inline long iommu_lu_kunit_wait(enum node_stat_item item, long want)
 {
 	long sum;
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 10; i++) {
 		sum = iommu_lu_kunit_sum(item);
 		if (sum == want)
 			break;

@@ -18,6 +18,7 @@
 #include <linux/kho/abi/iommu.h>
 #include <linux/mm.h>
 
+#include "iommu-pages-liveupdate.h"
 #include "liveupdate-records.h"
 
 /* A bound for what is believed, not for what can be kept: 64 Mi devices */
@@ -201,8 +202,8 @@ int iommu_lu_records_parse(struct iommu_lu_records *records, u32 slot_size,
 
 	for (u64 phys = head; phys; phys = block->next) {
 		ret = -EINVAL;
-		if (!PAGE_ALIGNED(phys) || !page_is_ram(PHYS_PFN(phys)) ||
-		    records->nr_blocks == MAX_BLOCKS || phys == mark) {
+		if (!iommu_page_preserved(phys) || phys == mark ||
+		    records->nr_blocks == MAX_BLOCKS) {
 			pr_err("bad block address %#llx\n", phys);
 			goto err;
 		}

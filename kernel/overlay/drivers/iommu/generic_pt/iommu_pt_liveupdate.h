@@ -165,9 +165,7 @@ int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 
 	if (strncmp(ser->format, __stringify(PTPFX_RAW), sizeof(ser->format)))
 		return -EINVAL;
-	/* Each table has pages of its own, also one that needs less than a page */
-	if (!ser->top || !PAGE_ALIGNED(ser->top) ||
-	    !page_is_ram(PHYS_PFN(ser->top)))
+	if (!iommu_page_preserved(ser->top))
 		return -EINVAL;
 
 	ret = pt_iommu_init(fmt_table, cfg, gfp);

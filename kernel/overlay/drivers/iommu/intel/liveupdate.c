@@ -568,10 +568,17 @@ static struct intel_iommu *any_iommu(void)
 static struct iommu_domain *
 intel_lu_restore_domain(const struct iommu_lu_domain_ser *ser)
 {
+	unsigned int top_lg2 = VTD_PAGE_SHIFT + LEVEL_STRIDE * ser->pt.top_level;
 	struct pt_iommu_vtdss_cfg cfg = {};
 	struct dmar_domain *domain;
 	struct intel_iommu *iommu;
 	int ret;
+
+	/* 3, 4 or 5 levels, and an address space that needs the top one */
+	if (ser->pt.top_level < 2 || ser->pt.top_level > 4 ||
+	    ser->pt.max_vasz_lg2 < top_lg2 ||
+	    ser->pt.max_vasz_lg2 > min(57, top_lg2 + LEVEL_STRIDE))
+		return ERR_PTR(-EINVAL);
 
 	/* Only names the device for cache maintenance, any unit does */
 	scoped_guard(rcu)
