@@ -30,9 +30,13 @@ JUMP_LINE = "Starting new kernel"
 PUSH_NS, PUSH_AT_MOST_NS = 50_000_000, 1_000_000_000
 PUSH_PAUSE_S = 0.002
 
-# no_timer_check: on a busy host the emulated timer is late, and the check panics
+# no_timer_check: on a busy host the emulated timer is late, and the check panics.
+# tsc=nowatchdog: Linux 7.3's clocksource watchdog holds its lock while it waits for
+# another CPU to take an interrupt. That CPU may want the lock with interrupts off
+# (clocksource_done_booting()), and the way out, a timeout, is measured in jiffies
+# then, which stand still: now and then the boot hangs on a busy host.
 WORDS = ("console=ttyS0", "loglevel=7", "panic=-1", "oops=panic", "no_timer_check",
-         "liveupdate=on", "retain_initrd", "kunit.enable=0")
+         "tsc=nowatchdog", "liveupdate=on", "retain_initrd", "kunit.enable=0")
 
 
 class Files(NamedTuple):
