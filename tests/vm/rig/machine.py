@@ -6,6 +6,7 @@ One statement per line, '#' starts a comment:
     from NAME                      everything NAME says, then what follows
     qemu PROGRAM                   the emulator
     memory SIZE / cpus N           -m and -smp
+    accel TEXT                     how the CPUs are emulated; the last one counts
     option TEXT...                 passed to QEMU as it stands
     append TEXT...                 added to the kernel command line
     port ID ADDR                   a PCIe root port on the root bus
@@ -71,6 +72,7 @@ class Machine:
         self.name = name
         self.qemu = "qemu-system-x86_64"
         self.memory = "2G"
+        self.accel = "tcg"
         self.cpus = 2
         self.iommu = "none"
         self.options: List[str] = []
@@ -123,7 +125,7 @@ class Machine:
                                    stream, int(given.get("iops", "100"))))
 
     def statement(self, verb: str, words: List[str]) -> None:
-        if verb in ("qemu", "memory", "iommu"):
+        if verb in ("qemu", "memory", "accel", "iommu"):
             setattr(self, verb, " ".join(words))
         elif verb == "cpus":
             self.cpus = int(words[0])

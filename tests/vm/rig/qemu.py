@@ -253,7 +253,8 @@ class Qemu:
     def command(self, kernel: Path, initrd: Path, words: Sequence[str],
                 interactive: bool = False) -> List[str]:
         machine = self.machine
-        argv = [machine.qemu, *machine.options, "-m", machine.memory, "-smp", str(machine.cpus),
+        argv = [machine.qemu, *machine.options, "-accel", machine.accel,
+                "-m", machine.memory, "-smp", str(machine.cpus),
                 "-nodefaults", "-display", "none", "-no-reboot"]
         argv += self._serials(interactive) + self._devices()
         argv += ["-msg", "timestamp=on", "-D", str(self.trace)]
