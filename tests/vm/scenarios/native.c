@@ -32,13 +32,7 @@ static const char *name_for(const char *what, const char *bdf)
 
 static int native_old(unsigned int stage)
 {
-	struct guest_plan plan;
-
-	owner_plan(&plan, SESSION);
-	if (owner_begin(&guest, &plan) || owner_preserve(&guest) ||
-	    owner_load(&guest, stage))
-		return -1;
-	return owner_jump();
+	return owner_hand_over(&guest, SESSION, stage);
 }
 
 /* Before anything is retrieved. */

@@ -85,13 +85,7 @@ static int swap_here(unsigned int stage)
 
 static int swap_old(unsigned int stage)
 {
-	struct guest_plan plan;
-
-	owner_plan(&plan, SESSION);
-	if (owner_begin(&guest, &plan) || owner_preserve(&guest) ||
-	    owner_load(&guest, stage))
-		return -1;
-	return owner_jump();
+	return owner_hand_over(&guest, SESSION, stage);
 }
 
 static int swap_new(unsigned int stage)

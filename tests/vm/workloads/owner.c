@@ -186,6 +186,16 @@ int owner_jump(void)
 	return -1;
 }
 
+int owner_hand_over(struct guest *g, const char *session, unsigned int stage)
+{
+	struct guest_plan plan;
+
+	owner_plan(&plan, session);
+	if (owner_begin(g, &plan) || owner_preserve(g) || owner_load(g, stage))
+		return -1;
+	return owner_jump();
+}
+
 int owner_arrive(struct guest *g, const char *session)
 {
 	if (lost("retrieve-memory", guest_retrieve_memory(g, session)))

@@ -29,6 +29,8 @@ int owner_preserve(struct guest *g);
 int owner_load(struct guest *g, unsigned int stage);
 /* Does not return from success. */
 int owner_jump(void);
+/* All of a plain old kernel: begin, preserve, load, jump. */
+int owner_hand_over(struct guest *g, const char *session, unsigned int stage);
 
 int owner_arrive(struct guest *g, const char *session);
 int owner_reclaim(struct guest *g);

@@ -75,7 +75,6 @@
 static struct {
 	/* Protects all of this and the states of what is preserved */
 	struct mutex lock;
-	struct iommu_lu_ser *ser;
 	struct iommu_lu_records units;
 	struct iommu_lu_records domains;
 	struct iommu_lu_records devices;
@@ -712,7 +711,6 @@ static int lu_flb_preserve(struct liveupdate_flb_op_args *args)
 
 	guard(mutex)(&lu_out.lock);
 	ser->version = IOMMU_LU_VERSION;
-	lu_out.ser = ser;
 	iommu_lu_records_init(&lu_out.units, sizeof(struct iommu_lu_unit_ser),
 			      &ser->units);
 	iommu_lu_records_init(&lu_out.domains,
@@ -732,7 +730,6 @@ static void lu_flb_unpreserve(struct liveupdate_flb_op_args *args)
 	iommu_lu_records_destroy(&lu_out.devices);
 	iommu_lu_records_destroy(&lu_out.domains);
 	iommu_lu_records_destroy(&lu_out.units);
-	lu_out.ser = NULL;
 	kho_unpreserve_free(args->obj);
 }
 

@@ -19,9 +19,6 @@
  */
 #define VFIO_PCI_LU_COMPATIBLE	"vfio-pci-v1"
 
-/* struct vfio_pci_lu_ser::flags */
-#define VFIO_PCI_LU_RESET_WORKS	0x1U
-
 /**
  * struct vfio_pci_lu_ser - One kept vfio-pci device
  * @segment:  PCI segment
@@ -29,7 +26,7 @@
  * @vendor:   PCI vendor ID
  * @device:   PCI device ID
  * @reserved: Zero
- * @flags:    VFIO_PCI_LU_*
+ * @flags:    Zero
  */
 struct vfio_pci_lu_ser {
 	u32 segment;
