@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Reads the table of tests, tests/vm/cases and tests/vm/selftest/cases.
+"""Reads the tables of tests: tests/vm/cases is what everybody runs, tests/vm/cases-all
+what takes patience, tests/vm/selftest/cases the rig's own.
 
 Columns: name, scenario, machine, args, kernel, rows, judge, seconds. '-' is
 nothing. args is a list k:v,k:v for the scenario; +word adds a word to the
@@ -23,6 +24,7 @@ from .base import VM_DIR, RigError
 from .machine import MACHINES
 
 TABLE = VM_DIR / "cases"
+PATIENT_TABLE = VM_DIR / "cases-all"
 KERNELS = ("lu", "stock")
 JUDGES = ("dma", "plain", "demo", "stops", "loses")
 CONTROLS = ("stops", "loses")
@@ -42,6 +44,7 @@ class Case(NamedTuple):
     seconds: int = DEFAULT_SECONDS
     sabotage: str = ""          # selftest only: what the rig breaks on purpose
     expect: str = ""            # selftest only: the reason it must give
+    patient: bool = False       # from cases-all
 
     @property
     def verdict_by(self) -> str:
@@ -98,6 +101,15 @@ def load(path: Path = TABLE) -> Dict[str, Case]:
         return parse(path.read_text(), path.name)
     except OSError as err:
         raise RigError(f"The table of tests {path} cannot be read: {err.strerror}.") from None
+
+
+def load_both() -> Dict[str, Case]:
+    table = load()
+    for name, case in load(PATIENT_TABLE).items():
+        if name in table:
+            raise RigError(f"The test '{name}' is in both tables.")
+        table[name] = case._replace(patient=True)
+    return table
 
 
 SPEC = re.compile(r"^(?P<scenario>[\w.-]+)(?:@(?P<machine>[\w.-]+))?(?P<args>(?::[^:\s]+)*)$")

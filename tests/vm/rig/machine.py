@@ -124,6 +124,12 @@ class Machine:
         self.devices.append(Device(kind, role, bdf, ident, given.get("bus", "pcie.0"),
                                    stream, int(given.get("iops", "100"))))
 
+    def for_debug(self) -> None:
+        """Room for KASAN's shadow. What the kernel reserves for the next one by
+        itself follows what it uses at boot, and is more than there is."""
+        self.memory = f"{int(self.memory.rstrip('G')) + 1}G"
+        self.append.append("kho_scratch=16M,128M,16M")
+
     def statement(self, verb: str, words: List[str]) -> None:
         if verb in ("qemu", "memory", "accel", "iommu"):
             setattr(self, verb, " ".join(words))

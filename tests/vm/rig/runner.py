@@ -29,6 +29,8 @@ SETTLE_S = 0.05
 JUMP_LINE = "Starting new kernel"
 PUSH_NS, PUSH_AT_MOST_NS = 50_000_000, 1_000_000_000
 PUSH_PAUSE_S = 0.002
+# how much longer than usual kernels with KASAN and lockdep may take
+DEBUG_SLOWNESS = 8
 
 # no_timer_check: on a busy host the emulated timer is late, and the check panics.
 # tsc=nowatchdog: Linux 7.3's clocksource watchdog holds its lock while it waits for
@@ -44,6 +46,7 @@ class Files(NamedTuple):
     kernel: Path                # stage 1 boots this
     next_kernel: Path           # and jumps into this
     initrd: Path                # the guest side's archive
+    debug: bool = False         # kernels that watch themselves
 
 
 def words_for(machine: Machine) -> List[str]:
@@ -65,6 +68,8 @@ class Run:
         self.folder = folder
         self.watch = watch
         self.machine: Machine = load_machine(case.machine)
+        if files.debug:
+            self.machine.for_debug()
         self.nonce = secrets.token_hex(8)
         self.said = wire.Transcript(self.nonce)
         self.console: List[tuple] = []
@@ -153,6 +158,9 @@ class Run:
 
     # while it runs
 
+    def slowness(self) -> float:
+        return slowness() * (DEBUG_SLOWNESS if self.files.debug else 1)
+
     def on_event(self, event: wire.Event) -> None:
         if event.name == "ready":
             self.tell_sender("start")
@@ -181,7 +189,7 @@ class Run:
 
     def follow(self, reader: wire.LineReader) -> None:
         """Read the wire until the verdict, the end of QEMU or of patience."""
-        patience = self.case.seconds * slowness()
+        patience = self.case.seconds * self.slowness()
         deadline = time.monotonic() + patience
         transcript = open(self.folder / "wire.log", "w")
         with transcript:
@@ -211,7 +219,7 @@ class Run:
             self.on_event(got)
 
     def power_off_seconds(self) -> float:
-        return min(POWER_OFF_S, self.case.seconds) * slowness()
+        return min(POWER_OFF_S, self.case.seconds) * self.slowness()
 
     def power_off(self) -> None:
         """Let it go down by itself, so that the console is complete."""
