@@ -118,7 +118,7 @@ class Run:
         if not ends:
             return
         argv = [sys.executable, "-m", "rig.sender", "--rate", str(RATE),
-                "--log", str(self.folder)]
+                "--log", str(self.folder.resolve())]
         if self.case.sabotage == "lose-frames":
             argv += ["--lose", "100"]
         argv += [f"{n}:{sock.fileno()}" for n, sock in sorted(ends.items())]

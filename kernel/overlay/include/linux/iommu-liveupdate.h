@@ -111,7 +111,7 @@ struct iommu_lu_domain {
  *                     unused and is freed next.
  *
  * All may sleep. What preserves and unpreserves is called with lu_out.lock of
- * drivers/iommu/liveupdate.c held, the rest with lu_in.lock.
+ * drivers/iommu/liveupdate.c held, the rest with that of struct iommu_lu_in.
  */
 struct iommu_liveupdate_ops {
 	int (*preserve_unit)(struct iommu_lu_unit *unit);

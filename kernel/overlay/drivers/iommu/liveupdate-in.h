@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What came from the previous kernel
+ */
+#ifndef __IOMMU_LIVEUPDATE_IN_H
+#define __IOMMU_LIVEUPDATE_IN_H
+
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/mutex.h>
+#include <linux/xarray.h>
+
+#include "liveupdate-records.h"
+
+/**
+ * struct iommu_lu_in - A handover that is being worked off
+ * @lock:         Protects all of this and the states of what came over
+ * @active:       True from the first look at the handover until its end
+ * @ser:          Where it starts
+ * @units:        Records of units
+ * @domains:      Records of domains
+ * @devices:      Records of devices
+ * @unit_slots:   Slot to &struct iommu_lu_unit
+ * @domain_slots: Slot to &struct iommu_lu_domain
+ * @unit_bases:   Page frame of the registers to &struct iommu_lu_unit
+ * @device_rids:  Segment and requester ID to &struct iommu_lu_device
+ * @ops:          Drivers by IOMMU_LU_UNIT_*
+ */
+struct iommu_lu_in {
+	/* Protects all of this and the states of what came over */
+	struct mutex lock;
+	bool active;
+	struct iommu_lu_ser *ser;
+	struct iommu_lu_records units;
+	struct iommu_lu_records domains;
+	struct iommu_lu_records devices;
+	struct xarray unit_slots;
+	struct xarray domain_slots;
+	struct xarray unit_bases;
+	struct xarray device_rids;
+	const struct iommu_liveupdate_ops *ops[IOMMU_LU_UNIT_TYPES];
+};
+
+static inline const struct iommu_liveupdate_ops *
+iommu_lu_domain_ops(const struct iommu_domain *domain)
+{
+	return domain->owner ? domain->owner->lu_ops : NULL;
+}
+
+/* liveupdate.c */
+int iommu_lu_in_get(void);
+
+/* liveupdate-in.c */
+int iommu_lu_in_read(struct iommu_lu_in *in, u64 phys);
+void iommu_lu_in_release(struct iommu_lu_in *in);
+struct iommu_lu_device *iommu_lu_in_device(struct iommu_lu_in *in, u32 segment,
+					   u16 rid);
+
+/* liveupdate-restore.c */
+void *iommu_lu_in_start(u64 phys);
+void iommu_lu_in_end(void);
+
+#endif /* __IOMMU_LIVEUPDATE_IN_H */

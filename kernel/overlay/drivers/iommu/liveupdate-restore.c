@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices and domains that came from the previous kernel
+ */
+#define pr_fmt(fmt) "iommu: liveupdate: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/xarray.h>
+
+#include "liveupdate-in.h"
+
+static struct iommu_lu_in lu_in = {
+	.lock = __MUTEX_INITIALIZER(lu_in.lock),
+	.unit_slots = XARRAY_INIT(lu_in.unit_slots, 0),
+	.domain_slots = XARRAY_INIT(lu_in.domain_slots, 0),
+	.unit_bases = XARRAY_INIT(lu_in.unit_bases, 0),
+	.device_rids = XARRAY_INIT(lu_in.device_rids, 0),
+};
+
+/* With its entry cleared the device can do no harm, wherever it is */
+static void block_device(struct iommu_lu_device *lu)
+{
+	struct iommu_lu_unit *unit = lu->unit;
+
+	lockdep_assert_held(&lu_in.lock);
+
+	if (unit && unit->iommu)
+		lu_in.ops[unit->ser->type]->block_device(unit, lu->ser->rid);
+}
+
+/* Nobody has found these devices, and what they are attached to goes away */
+static void block_unseen(struct iommu_lu_domain *domain)
+{
+	struct iommu_lu_device *lu;
+	unsigned long i;
+
+	if (domain && !domain->devices)
+		return;
+	xa_for_each(&lu_in.device_rids, i, lu) {
+		if (lu->linked || lu->state != IOMMU_LU_INCOMING ||
+		    (domain && lu->domain != domain))
+			continue;
+		iommu_lu_reject_device(lu, "it was not found");
+		block_device(lu);
+	}
+}
+
+/* ---- The handover --------------------------------------------------------- */
+
+/**
+ * iommu_lu_in_start - The handover is looked at for the first time
+ * @phys: Where its records start, not trusted
+ *
+ * Context: From the retrieve callback of the FLB.
+ * Return: what the FLB is to keep, or the error of iommu_lu_in_read().
+ */
+void *iommu_lu_in_start(u64 phys)
+{
+	int ret;
+
+	guard(mutex)(&lu_in.lock);
+	ret = iommu_lu_in_read(&lu_in, phys);
+	if (ret)
+		return ERR_PTR(ret);
+	WRITE_ONCE(lu_in.active, true);
+	return &lu_in;
+}
+
+/**
+ * iommu_lu_in_end - The last file of the last session is finished
+ *
+ * Context: From the finish callback of the FLB.
+ */
+void iommu_lu_in_end(void)
+{
+	guard(mutex)(&lu_in.lock);
+	WRITE_ONCE(lu_in.active, false);
+	block_unseen(NULL);
+	iommu_lu_in_release(&lu_in);
+}
+
+/* ---- Units and devices --------------------------------------------------- */
+
+/**
+ * iommu_lu_adopt_unit - Ask for the record of an IOMMU
+ * @iommu:   The IOMMU
+ * @ops:     Its driver's
+ * @type:    IOMMU_LU_UNIT_*
+ * @base:    Physical address of its registers
+ * @segment: Its PCI segment
+ *
+ * To be called for each IOMMU, before anything is changed in it.
+ *
+ * Context: Boot; may sleep.
+ * Return: the unit; NULL when no kept device is behind this IOMMU; an error
+ * pointer when there may be one but its record cannot be used.
+ */
+struct iommu_lu_unit *
+iommu_lu_adopt_unit(struct iommu_device *iommu,
+		    const struct iommu_liveupdate_ops *ops, u32 type,
+		    phys_addr_t base, u32 segment)
+{
+	struct iommu_lu_unit *unit;
+	int ret;
+
+	ret = iommu_lu_in_get();
+	if (ret == -ENOENT || ret == -ENODATA)
+		return NULL;
+	if (ret)
+		return is_kho_boot() ? ERR_PTR(ret) : NULL;
+
+	guard(mutex)(&lu_in.lock);
+	lu_in.ops[type] = ops;
+	unit = xa_load(&lu_in.unit_bases, PHYS_PFN(base));
+	if (!unit)
+		return NULL;
+	if (unit->ser->type != type || unit->ser->base != base ||
+	    unit->ser->segment != segment) {
+		pr_err("unit %u: type %u at %#llx, segment %u is not what is there\n",
+		       unit->index, unit->ser->type, unit->ser->base,
+		       unit->ser->segment);
+		return ERR_PTR(-EINVAL);
+	}
+	unit->iommu = iommu;
+	return unit;
+}
+
+/**
+ * iommu_lu_find_device - Look up the record of a device
+ * @segment: PCI segment
+ * @rid:     Requester ID
+ *
+ * Context: Any, as long as the handover cannot end meanwhile.
+ * Return: the device, or NULL.
+ */
+struct iommu_lu_device *iommu_lu_find_device(u32 segment, u16 rid)
+{
+	return iommu_lu_in_device(&lu_in, segment, rid);
+}
+
+/**
+ * iommu_lu_device_domain - The record of the domain a device is on
+ * @lu: The device
+ *
+ * Return: the record, or NULL when there is none.
+ */
+const struct iommu_lu_domain_ser *
+iommu_lu_device_domain(const struct iommu_lu_device *lu)
+{
+	return lu->domain ? lu->domain->ser : NULL;
+}
+
+static struct iommu_domain *domain_instantiate(struct iommu_lu_domain *lu)
+{
+	const struct iommu_lu_domain_ser *ser = lu->ser;
+	const struct iommu_liveupdate_ops *ops;
+	struct iommu_domain *domain;
+
+	lockdep_assert_held(&lu_in.lock);
+
+	if (lu->domain)
+		return lu->domain;
+	if (lu->state != IOMMU_LU_INCOMING)
+		return ERR_PTR(-EINVAL);
+	if (ser->reserved ||
+	    memchr_inv(ser->pt.reserved, 0, sizeof(ser->pt.reserved)) ||
+	    ser->flags & ~IOMMU_LU_DOMAIN_FLAGS) {
+		pr_err("domain %u: its record has bits that are not known\n",
+		       lu->index);
+		return ERR_PTR(-EINVAL);
+	}
+	if (ser->type >= IOMMU_LU_UNIT_TYPES || !lu_in.ops[ser->type]) {
+		pr_err("domain %u: no driver for type %u\n", lu->index,
+		       ser->type);
+		return ERR_PTR(-EINVAL);
+	}
+
+	ops = lu_in.ops[ser->type];
+	domain = ops->restore_domain(ser);
+	if (IS_ERR(domain)) {
+		lu->state = IOMMU_LU_REJECTED;
+		pr_err("domain %u cannot be restored: %pe\n", lu->index,
+		       domain);
+		return domain;
+	}
+	domain->lu = lu;
+	lu->domain = domain;
+	return domain;
+}
+
+static const char *device_mismatch(struct device *dev,
+				   const struct iommu_lu_device *lu, bool alone)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	if (lu->ser->vendor != pdev->vendor || lu->ser->device != pdev->device)
+		return "another device is in its place";
+	if (lu->unit->iommu != dev->iommu->iommu_dev)
+		return "it is behind another IOMMU";
+	if (!alone)
+		return "it shares its group";
+	return NULL;
+}
+
+static const char *device_restore(struct device *dev,
+				  const struct iommu_lu_device *lu,
+				  struct iommu_domain **domainp)
+{
+	struct iommu_domain *domain;
+
+	domain = domain_instantiate(lu->domain);
+	if (IS_ERR(domain))
+		return "its domain cannot be restored";
+	if (iommu_lu_domain_ops(domain)->restore_device(domain, dev, lu->ser))
+		return "its entry is not as recorded";
+	*domainp = domain;
+	return NULL;
+}
+
+/**
+ * iommu_lu_probe_device - A device turns up
+ * @dev:   The device, not attached to anything yet
+ * @alone: It is the only device of its group
+ *
+ * If it came over this links it to its record, or rejects it.
+ *
+ * Context: With group->mutex held, before the first attach.
+ */
+void iommu_lu_probe_device(struct device *dev, bool alone)
+{
+	struct iommu_lu_device *lu;
+	struct pci_dev *pdev;
+	const char *why;
+
+	if (!READ_ONCE(lu_in.active) || !dev_is_pci(dev))
+		return;
+	pdev = to_pci_dev(dev);
+	if (!iommu_lu_find_device(pci_domain_nr(pdev->bus), pci_dev_id(pdev)))
+		return;
+
+	guard(mutex)(&lu_in.lock);
+	lu = iommu_lu_find_device(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+	if (!lu || lu->linked)
+		return;
+
+	lu->linked = true;
+	WRITE_ONCE(dev->iommu->lu, lu);
+	if (lu->state == IOMMU_LU_INCOMING) {
+		lu->domain->devices--;
+		why = device_mismatch(dev, lu, alone);
+		if (why) {
+			iommu_lu_reject_device(lu, why);
+			block_device(lu);
+		}
+	}
+	if (lu->state == IOMMU_LU_REJECTED)
+		pci_clear_master(pdev);
+}
+
+/**
+ * iommu_lu_initial_domain - The first domain of a group
+ * @dev:    The first device of the group
+ * @domain: The default domain of the group
+ *
+ * Context: With group->mutex held, after iommu_lu_probe_device() for all devices
+ * of the group.
+ * Return: @domain for a device that did not come over; the restored domain,
+ * with @dev attached to it, for one that did; the blocked domain for one that
+ * should have but cannot.
+ */
+struct iommu_domain *iommu_lu_initial_domain(struct device *dev,
+					     struct iommu_domain *domain)
+{
+	struct iommu_lu_device *lu = dev->iommu->lu;
+	const char *why;
+
+	if (!lu)
+		return domain;
+
+	guard(mutex)(&lu_in.lock);
+	if (lu->state == IOMMU_LU_INCOMING) {
+		why = device_restore(dev, lu, &domain);
+		if (!why) {
+			dev_info(dev, "live update: DMA goes on through domain %u\n",
+				 lu->domain->index);
+			return domain;
+		}
+		iommu_lu_reject_device(lu, why);
+		block_device(lu);
+		pci_clear_master(to_pci_dev(dev));
+	}
+	return dev->iommu->iommu_dev->ops->blocked_domain;
+}
+
+/**
+ * iommu_lu_domain_restored - Did a domain come from the previous kernel?
+ * @domain: The domain, or NULL
+ *
+ * Context: Any.
+ * Return: true for a restored domain.
+ */
+bool iommu_lu_domain_restored(struct iommu_domain *domain)
+{
+	struct iommu_lu_domain *lu = domain ? READ_ONCE(domain->lu) : NULL;
+
+	return lu && lu->state != IOMMU_LU_PRESERVED;
+}
+
+/* The device is like any other from now on */
+static void device_unlink(struct device *dev, struct iommu_lu_device *lu)
+{
+	lockdep_assert_held(&lu_in.lock);
+
+	WRITE_ONCE(lu->state, IOMMU_LU_FINISHED);
+	WRITE_ONCE(dev->iommu->lu, NULL);
+	/* After the end of the handover nobody else knows of it */
+	if (!lu->ser)
+		kfree_rcu(lu, rcu);
+}
+
+/**
+ * iommu_lu_remove_device - A device goes away
+ * @dev:    The device
+ * @domain: What it is attached to
+ *
+ * What comes back in its place is another device.
+ *
+ * Context: With group->mutex held.
+ * Return: true when it has to be taken from @domain and blocked.
+ */
+bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
+{
+	struct iommu_lu_device *lu;
+	bool rejected;
+
+	if (!dev->iommu || !dev->iommu->lu)
+		return false;
+
+	guard(mutex)(&lu_in.lock);
+	lu = dev->iommu->lu;
+	if (!lu || lu->state == IOMMU_LU_PRESERVED)
+		return false;
+	rejected = lu->state == IOMMU_LU_REJECTED;
+	device_unlink(dev, lu);
+	return rejected || iommu_lu_domain_restored(domain);
+}
+
+/**
+ * iommu_lu_may_claim - May a device on a restored domain be taken over?
+ * @dev:    The device
+ * @domain: What it is attached to
+ * @owner:  Who asks
+ *
+ * Context: With group->mutex held.
+ * Return: true when @owner has the domain and so may have the device, with
+ * nothing changed in how it is attached.
+ */
+bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
+			void *owner)
+{
+	if (!iommu_lu_domain_restored(domain) || !dev->iommu->lu)
+		return false;
+
+	guard(mutex)(&lu_in.lock);
+	return domain->lu->owner == owner;
+}
+
+/**
+ * iommu_lu_claimed - A device on a restored domain has an owner again
+ * @dev: The device
+ *
+ * Context: With group->mutex held, after iommu_lu_may_claim().
+ */
+void iommu_lu_claimed(struct device *dev)
+{
+	guard(mutex)(&lu_in.lock);
+	WRITE_ONCE(dev->iommu->lu->state, IOMMU_LU_CLAIMED);
+}
+
+/* ---- For the file handlers ----------------------------------------------- */
+
+/**
+ * iommu_lu_take_domain - Take over a domain
+ * @index: Slot of its record, from the previous kernel
+ * @owner: Who may from now on claim the devices on it
+ *
+ * Context: May sleep.
+ * Return: the domain, to be given back with iommu_lu_release_domain() and then
+ * iommu_domain_free(); -ENOENT when there is no such record; -EBUSY when it is
+ * taken; -EINVAL when it cannot be restored; -ENOMEM.
+ */
+struct iommu_domain *iommu_lu_take_domain(u32 index, void *owner)
+{
+	struct iommu_domain *domain;
+	struct iommu_lu_domain *lu;
+
+	guard(mutex)(&lu_in.lock);
+	lu = xa_load(&lu_in.domain_slots, index);
+	if (!lu)
+		return ERR_PTR(-ENOENT);
+	if (lu->owner)
+		return ERR_PTR(-EBUSY);
+	domain = domain_instantiate(lu);
+	if (IS_ERR(domain))
+		return domain;
+	lu->owner = owner;
+	lu->state = IOMMU_LU_CLAIMED;
+	return domain;
+}
+
+/**
+ * iommu_lu_untake_domain - Undo iommu_lu_take_domain()
+ * @domain: The domain
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_untake_domain(struct iommu_domain *domain)
+{
+	guard(mutex)(&lu_in.lock);
+	domain->lu->owner = NULL;
+	domain->lu->state = IOMMU_LU_INCOMING;
+}
+
+/**
+ * iommu_lu_record_in_use - Is a device attached to a domain nobody has taken?
+ * @index: Slot of the domain's record, from the previous kernel
+ *
+ * Context: May sleep.
+ * Return: true when there is one.
+ */
+bool iommu_lu_record_in_use(u32 index)
+{
+	struct iommu_lu_domain *lu;
+
+	guard(mutex)(&lu_in.lock);
+	lu = xa_load(&lu_in.domain_slots, index);
+	return lu && lu->domain && iommu_lu_domain_in_use(lu->domain);
+}
+
+/**
+ * iommu_lu_domain_in_use - Is a device attached to a restored domain?
+ * @domain: The domain
+ *
+ * Context: May sleep.
+ * Return: true when there is one.
+ */
+bool iommu_lu_domain_in_use(struct iommu_domain *domain)
+{
+	return iommu_lu_domain_ops(domain)->domain_in_use(domain);
+}
+
+/**
+ * iommu_lu_release_domain - Give a restored domain back
+ * @domain: The domain, from iommu_lu_take_domain(), with no device on it
+ *
+ * What follows is iommu_domain_free(). A kept device of this domain that was not
+ * found yet is blocked: what it is attached to goes away.
+ *
+ * Context: May sleep.
+ * Return: 0, or -EBUSY when a device is attached to it.
+ */
+int iommu_lu_release_domain(struct iommu_domain *domain)
+{
+	struct iommu_lu_domain *lu;
+
+	guard(mutex)(&lu_in.lock);
+	if (iommu_lu_domain_ops(domain)->domain_in_use(domain))
+		return -EBUSY;
+
+	lu = domain->lu;
+	block_unseen(lu);
+	iommu_lu_domain_ops(domain)->release_domain(domain);
+	domain->lu = NULL;
+	lu->domain = NULL;
+	lu->state = IOMMU_LU_FINISHED;
+	/* After the end of the handover nobody else knows of it */
+	if (!lu->ser)
+		kfree(lu);
+	return 0;
+}
+
+/* With group->mutex held, so the domain is not freed meanwhile */
+static int see_restored(struct device *dev, void *data)
+{
+	return iommu_lu_domain_restored(iommu_get_domain_for_dev(dev));
+}
+
+/**
+ * iommu_lu_device_live - Does a device go on with what it did before?
+ * @dev: The device
+ *
+ * Such a device is not to be reset, powered down or kept from the bus.
+ *
+ * Context: May sleep; without group->mutex.
+ * Return: true while it is attached to a restored domain.
+ */
+bool iommu_lu_device_live(struct device *dev)
+{
+	return iommu_lu_device_incoming(dev) &&
+	       iommu_group_for_each_dev(dev->iommu_group, NULL, see_restored);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_device_live);
+
+/**
+ * iommu_lu_finish_device - The device is like any other from now on
+ * @dev: The device, not live any more
+ *
+ * Context: From the finish callback of a file handler.
+ */
+void iommu_lu_finish_device(struct device *dev)
+{
+	struct iommu_lu_device *lu;
+
+	guard(mutex)(&lu_in.lock);
+	lu = dev->iommu ? dev->iommu->lu : NULL;
+	if (lu && lu->state != IOMMU_LU_PRESERVED &&
+	    lu->state != IOMMU_LU_REJECTED)
+		device_unlink(dev, lu);
+}
