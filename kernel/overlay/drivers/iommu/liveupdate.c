@@ -16,6 +16,7 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 
+#include "liveupdate-image.h"
 #include "liveupdate-in.h"
 #include "liveupdate-records.h"
 
@@ -51,7 +52,8 @@
  *
  * - Preserve fails half-way: each call undoes what it did. Closing the session
  *   undoes the rest, in reverse order.
- * - The image was loaded without KHO data: freeze refuses.
+ * - The image was loaded without KHO data, or its kernel does not read what this
+ *   one writes: freeze refuses.
  * - A record makes no sense in the new kernel: what it is about is rejected
  *   with a line in the log. The device is put on the blocked domain and its bus
  *   mastering is turned off; its memory stays reserved until the next kexec.
@@ -415,17 +417,22 @@ EXPORT_SYMBOL_GPL(iommu_lu_device_incoming);
  * iommu_lu_freeze - The last check before the jump
  *
  * Context: From the freeze callback of a file handler.
- * Return: 0, or -EINVAL when the loaded image would not get what is preserved,
- * which is so for one loaded by kexec_load().
+ * Return: 0; -EINVAL when the loaded image would not get what is preserved,
+ * which is so for one loaded by kexec_load(); -EPROTONOSUPPORT when its kernel
+ * does not read it.
  */
 int iommu_lu_freeze(void)
 {
 	struct kimage *image = READ_ONCE(kexec_image);
+	int ret;
 
 	if (!image || !image->kho.fdt || image->preserve_context) {
 		pr_err("the loaded kexec image takes no handover, load it with kexec_file_load()\n");
 		return -EINVAL;
 	}
+	ret = iommu_lu_check_image(image);
+	if (ret)
+		return ret;
 
 	guard(mutex)(&lu_out.lock);
 	WRITE_ONCE(lu_out.frozen, lu_out.frozen + 1);

@@ -7,6 +7,7 @@
 
 #include <linux/build_bug.h>
 #include <linux/stddef.h>
+#include <linux/stringify.h>
 #include <linux/types.h>
 
 /**
@@ -41,8 +42,8 @@
  * takes a new %IOMMU_LU_VERSION, and a kernel refuses versions it does not know.
  */
 
-#define IOMMU_LU_FLB_COMPATIBLE	"iommu-v1"
 #define IOMMU_LU_VERSION	1
+#define IOMMU_LU_FLB_COMPATIBLE	"iommu-v" __stringify(IOMMU_LU_VERSION)
 
 /* First word of every slot */
 #define IOMMU_LU_IN_USE		0x1U
