@@ -490,7 +490,7 @@ int iommu_lu_release_domain(struct iommu_domain *domain)
 /* With group->mutex held, so the domain is not freed meanwhile */
 static int see_restored(struct device *dev, void *data)
 {
-	return iommu_lu_domain_restored(iommu_get_domain_for_dev(dev));
+	return iommu_lu_domain_restored(iommu_driver_get_domain_for_dev(dev));
 }
 
 /**

@@ -416,8 +416,9 @@ static void adopt_buses(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 			struct root_entry *root, const u64 *tables)
 {
 	struct context_entry *table;
-	DEFINE_XARRAY(dids);
+	struct xarray dids;
 
+	xa_init(&dids);
 	for (unsigned int bus = 0; bus < 256; bus++) {
 		u64 phys = tables[bus * 2];
 
