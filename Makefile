@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test kernel shell series check status setup clean
+.PHONY: help demo test test-all kernel shell series check status setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
 help:
 	@echo "make demo          one live update under QEMU, with a report in build/demo/"
 	@echo "make demo STOCK=1  the same with our kernel options off: the transfers stop"
-	@echo "make test          every test"
+	@echo "make test          the tests everybody runs"
+	@echo "make test-all      those that need a kernel with KASAN and lockdep, or patience"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
 	@echo "make status        what we add to the kernel, what the cache holds"
@@ -36,6 +37,9 @@ endif
 
 test: setup
 	@tests/run
+
+test-all: setup
+	@tests/run patient
 
 shell: kernel
 	@tests/vm/shell

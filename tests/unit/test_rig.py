@@ -22,12 +22,49 @@ VM = Path(__file__).resolve().parent.parent / "vm"
 sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
-from rig import (cases, frames, initrd, judge, machine, media, picture,  # noqa: E402
-                 report, selftest, splats, timeline, wire, witness)
+from rig import (cases, frames, initrd, judge, machine, media, parallel,  # noqa: E402
+                 picture, report, selftest, splats, timeline, wire, witness)
 from rig.base import RigError  # noqa: E402
 
 MS = 1_000_000
 SECOND = 1_000_000_000
+
+
+class Parallel(unittest.TestCase):
+    def run_pool(self, jobs, machines, fail=None):
+        wanted = [cases.Case(f"c{i}", "s", name) for i, name in enumerate(machines)]
+        self.busy, self.most = [], 0
+
+        def work(case):
+            self.busy.append(case.name)
+            self.most = max(self.most, len(self.busy))
+            self.seen.append((case.name, tuple(self.busy)))
+            time.sleep(0.02)
+            self.busy.remove(case.name)
+            if case.name == fail:
+                raise RigError("no")
+            return case.name
+
+        self.seen = []
+        return sorted(parallel.Pool(jobs, work).run(wanted))
+
+    def test_all_run_and_not_too_many_at_once(self):
+        self.assertEqual(self.run_pool(2, ["q35-bare"] * 7), [f"c{i}" for i in range(7)])
+        self.assertEqual(self.most, 2)
+
+    def test_one_job(self):
+        self.run_pool(1, ["q35-bare", "q35-intel-two", "q35-bare"])
+        self.assertEqual(self.most, 1)
+        self.assertEqual([name for name, _ in self.seen], ["c0", "c1", "c2"])
+
+    def test_a_machine_with_threads_of_its_own_runs_alone(self):
+        self.run_pool(2, ["q35-bare", "q35-intel-two", "q35-bare", "q35-bare"])
+        self.assertIn(("c1", ("c1",)), self.seen)
+        self.assertEqual(self.most, 2)
+
+    def test_an_error_comes_out(self):
+        with self.assertRaises(RigError):
+            self.run_pool(2, ["q35-bare"] * 3, fail="c1")
 
 
 class Cpio(unittest.TestCase):

@@ -18,6 +18,7 @@ class Run(unittest.TestCase):
         shutil.copy(RUN, self.top / "tests/run")
         self.part("tests/unit/run", "3 0 0")
         self.part("tests/vm/run", "5 0 1")
+        self.part("tests/mutants/run", "2 0 0")
         self.part("kernel/ktree", "")
 
     def part(self, path, counts, status=0):
@@ -27,13 +28,21 @@ class Run(unittest.TestCase):
                         f'[[ $2 && "{counts}" ]] && echo {counts} >"$2"\nexit {status}\n')
         file.chmod(0o755)
 
-    def run_all(self):
-        done = subprocess.run([self.top / "tests/run"], text=True, stdout=subprocess.PIPE,
+    def run_all(self, *words):
+        done = subprocess.run([self.top / "tests/run", *words], text=True, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=30, check=False)
         return done.returncode, done.stdout.splitlines()[-1]
 
     def test_sum(self):
         self.assertEqual(self.run_all(), (0, "8 passed, 0 failed, 1 skipped"))
+
+    def test_patient_parts(self):
+        self.assertEqual(self.run_all("patient"), (0, "7 passed, 0 failed, 1 skipped"))
+        self.part("tests/mutants/run", "1 1 0", status=1)
+        self.assertEqual(self.run_all("patient"), (1, "6 passed, 1 failed, 1 skipped"))
+
+    def test_unknown_word(self):
+        self.assertEqual(self.run_all("pateint")[0], 2)
 
     def test_failures(self):
         self.part("tests/vm/run", "5 2 0", status=1)

@@ -117,7 +117,7 @@ class Run:
         ends = {n: pair[1] for n, pair in self.vm.networks.items() if n >= 0}
         if not ends:
             return
-        argv = [sys.executable, "-m", "rig.sender", "--rate", str(RATE),
+        argv = [sys.executable, "-m", "rig.sender", "--rate", self.rate(RATE),
                 "--log", str(self.folder.resolve())]
         if self.case.sabotage == "lose-frames":
             argv += ["--lose", "100"]
@@ -161,6 +161,10 @@ class Run:
     def slowness(self) -> float:
         return slowness() * (DEBUG_SLOWNESS if self.files.debug else 1)
 
+    def rate(self, asked: int) -> str:
+        """Frames per second: a ring has to last as long as the black-out."""
+        return str(max(1, asked // (DEBUG_SLOWNESS if self.files.debug else 1)))
+
     def on_event(self, event: wire.Event) -> None:
         if event.name == "ready":
             self.tell_sender("start")
@@ -172,7 +176,7 @@ class Run:
             self.frozen = event.ns
         elif event.name == "rate":
             rate = event.fields.get("n", str(RATE))
-            self.tell_sender(f"rate {rate}")
+            self.tell_sender(f"rate {self.rate(int(rate))}")
             wire.say(self.vm.wire_back, f"rate-{rate}")
         self.watch(event)
 
