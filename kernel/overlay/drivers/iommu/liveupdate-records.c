@@ -175,6 +175,25 @@ u32 iommu_lu_records_end(struct iommu_lu_records *records)
 }
 
 /**
+ * iommu_lu_records_used - How many slots are in use
+ * @records: The array
+ *
+ * Return: the number, 0 also for an array that was never started.
+ */
+unsigned int iommu_lu_records_used(struct iommu_lu_records *records)
+{
+	unsigned int used = 0;
+	u32 end;
+
+	if (!records->nr_blocks)
+		return 0;
+	end = iommu_lu_records_end(records);
+	for (u32 i = 0; i < end; i++)
+		used += *(u32 *)iommu_lu_record(records, i) == IOMMU_LU_IN_USE;
+	return used;
+}
+
+/**
  * iommu_lu_records_parse - Read an array of the previous kernel
  * @records:   The array
  * @slot_size: Size of a slot that is expected, in bytes

@@ -35,6 +35,7 @@ int iommu_lu_records_parse(struct iommu_lu_records *records, u32 slot_size,
 			   u64 head);
 void iommu_lu_records_release(struct iommu_lu_records *records);
 u32 iommu_lu_records_end(struct iommu_lu_records *records);
+unsigned int iommu_lu_records_used(struct iommu_lu_records *records);
 void *iommu_lu_record(struct iommu_lu_records *records, u32 index);
 
 #if IS_ENABLED(CONFIG_KUNIT)

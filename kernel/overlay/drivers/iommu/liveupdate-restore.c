@@ -15,6 +15,7 @@
 #include <linux/string.h>
 #include <linux/xarray.h>
 
+#include "liveupdate-debugfs.h"
 #include "liveupdate-in.h"
 
 static struct iommu_lu_in lu_in = {
@@ -525,3 +526,31 @@ void iommu_lu_finish_device(struct device *dev)
 	    lu->state != IOMMU_LU_REJECTED)
 		device_unlink(dev, lu);
 }
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE_DEBUGFS
+/**
+ * iommu_lu_count_incoming - Count what came from the previous kernel
+ * @counts: Filled in
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_count_incoming(struct iommu_lu_counts *counts)
+{
+	struct iommu_lu_domain *domain;
+	struct iommu_lu_device *dev;
+	unsigned long i;
+
+	guard(mutex)(&lu_in.lock);
+	*counts = (struct iommu_lu_counts){
+		.units = iommu_lu_records_used(&lu_in.units),
+		.domains = iommu_lu_records_used(&lu_in.domains),
+		.devices = iommu_lu_records_used(&lu_in.devices),
+		.blocks = lu_in.units.nr_blocks + lu_in.domains.nr_blocks +
+			  lu_in.devices.nr_blocks,
+	};
+	xa_for_each(&lu_in.domain_slots, i, domain)
+		counts->restored += !!domain->domain;
+	xa_for_each(&lu_in.device_rids, i, dev)
+		counts->states[dev->state]++;
+}
+#endif

@@ -16,6 +16,7 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 
+#include "liveupdate-debugfs.h"
 #include "liveupdate-image.h"
 #include "liveupdate-in.h"
 #include "liveupdate-records.h"
@@ -585,3 +586,24 @@ int iommu_lu_register(struct liveupdate_file_handler *fh)
 	iommu_lu_in_get();
 	return liveupdate_register_flb(fh, &lu_flb);
 }
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE_DEBUGFS
+/**
+ * iommu_lu_count_outgoing - Count what goes to the next kernel
+ * @counts: Filled in
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_count_outgoing(struct iommu_lu_counts *counts)
+{
+	guard(mutex)(&lu_out.lock);
+	*counts = (struct iommu_lu_counts){
+		.units = iommu_lu_records_used(&lu_out.units),
+		.domains = iommu_lu_records_used(&lu_out.domains),
+		.devices = iommu_lu_records_used(&lu_out.devices),
+		.blocks = lu_out.units.nr_blocks + lu_out.domains.nr_blocks +
+			  lu_out.devices.nr_blocks,
+		.frozen = lu_out.frozen,
+	};
+}
+#endif
