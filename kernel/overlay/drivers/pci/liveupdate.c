@@ -85,6 +85,22 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 		kept_add(pdev, -1);
 }
 
+/**
+ * pci_liveupdate_kept - Is a function to stay as it is until the jump?
+ * @dev: Any device
+ *
+ * Its driver is not to be unbound, and it is not to be removed: either ends
+ * DMA, or waits for the user with device_lock held, for which device_shutdown()
+ * would wait in turn.
+ *
+ * Context: Any.
+ * Return: true for a preserved device and all bridges above one.
+ */
+bool pci_liveupdate_kept(struct device *dev)
+{
+	return dev_is_pci(dev) && xa_load(&kept, kept_key(to_pci_dev(dev)));
+}
+
 static void clear_flag(struct pci_dev *pdev, int cap, int reg, u16 flag)
 {
 	u16 ctrl;

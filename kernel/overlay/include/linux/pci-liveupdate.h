@@ -7,15 +7,22 @@
 
 #include <linux/types.h>
 
+struct device;
 struct pci_dev;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 
 int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
+bool pci_liveupdate_kept(struct device *dev);
 bool pci_liveupdate_shutdown(struct pci_dev *pdev);
 
 #else
+
+static inline bool pci_liveupdate_kept(struct device *dev)
+{
+	return false;
+}
 
 static inline bool pci_liveupdate_shutdown(struct pci_dev *pdev)
 {

@@ -124,6 +124,25 @@ static void vfio_pci_lu_unpreserve(struct liveupdate_file_op_args *args)
 	kho_unpreserve_free(phys_to_virt(args->serialized_data));
 }
 
+/*
+ * Who unbinds or removes a device holds device_lock while the files of the
+ * device are open, and device_shutdown() would wait for that: a hang when there
+ * is no way back any more. For a kept device both are refused where a user asks
+ * for them, but not when the slot loses its power, and not in time when it began
+ * before preserve.
+ */
+static int vfio_pci_lu_freeze(struct liveupdate_file_op_args *args)
+{
+	struct device *dev = to_vfio(args->file)->dev;
+
+	if (!device_trylock(dev)) {
+		dev_err(dev, "live update: its driver is being unbound\n");
+		return -EBUSY;
+	}
+	device_unlock(dev);
+	return 0;
+}
+
 static struct vfio_pci_lu_ser *get_ser(u64 phys)
 {
 	return kho_preserved_size(phys) ? phys_to_virt(phys) : NULL;
@@ -241,6 +260,7 @@ static const struct liveupdate_file_ops vfio_pci_lu_ops = {
 	.can_preserve = vfio_pci_lu_can_preserve,
 	.preserve = vfio_pci_lu_preserve,
 	.unpreserve = vfio_pci_lu_unpreserve,
+	.freeze = vfio_pci_lu_freeze,
 	.retrieve = vfio_pci_lu_retrieve,
 	.can_finish = vfio_pci_lu_can_finish,
 	.finish = vfio_pci_lu_finish,
