@@ -31,9 +31,24 @@ fail:
 	return -ENOMEM;
 }
 
+static int bind(struct bench *b, struct vfio *v, const char *bdf)
+{
+	int fd = vfio_cdev_open(bdf);
+
+	v->fd = -1;
+	return fd < 0 ? fd : vfio_start(v, bdf, fd, b->iommufd);
+}
+
+int bench_add(struct bench *b, struct vfio *v, const char *bdf)
+{
+	int rc = bind(b, v, bdf);
+
+	return rc ? rc : vfio_attach(v, b->hwpt);
+}
+
 static int build(struct bench *b, const char *bdf)
 {
-	int rc, fd;
+	int rc;
 
 	b->memfd = bench_memfd(BENCH_BYTES);
 	if (b->memfd < 0)
@@ -45,18 +60,19 @@ static int build(struct bench *b, const char *bdf)
 	if (!rc)
 		rc = ioas_map_file(b->iommufd, b->ioas, b->memfd, 0,
 				   BENCH_BYTES, BENCH_IOVA);
-	if (rc)
-		return rc;
-	fd = vfio_cdev_open(bdf);
-	if (fd < 0)
-		return fd;
-	rc = vfio_start(&b->vfio, bdf, fd, b->iommufd);
+	if (!rc)
+		rc = bind(b, &b->vfio, bdf);
 	if (!rc)
 		rc = hwpt_alloc(b->iommufd, b->vfio.devid, b->ioas, &b->hwpt);
 	return rc ? rc : vfio_attach(&b->vfio, b->hwpt);
 }
 
 int bench_open(struct bench *b, const char *bdf)
+{
+	return bench_open_as(b, bdf, "bench");
+}
+
+int bench_open_as(struct bench *b, const char *bdf, const char *session)
 {
 	int luo = luo_open(), rc;
 
@@ -67,7 +83,7 @@ int bench_open(struct bench *b, const char *bdf)
 	b->vfio.fd = -1;
 	if (luo < 0)
 		return luo;
-	b->session = luo_create(luo, "bench");
+	b->session = luo_create(luo, session);
 	if (b->session < 0)
 		return b->session;
 	rc = build(b, bdf);

@@ -25,6 +25,10 @@ struct bench {
 
 /* The device is bound to vfio-pci already. 0 or -errno. */
 int bench_open(struct bench *b, const char *bdf);
+/* For more than one at a time. */
+int bench_open_as(struct bench *b, const char *bdf, const char *session);
+/* Another device, bound to the bench's iommufd, attached to its HWPT. */
+int bench_add(struct bench *b, struct vfio *v, const char *bdf);
 /* Session first, which undoes what was preserved. */
 void bench_close(struct bench *b);
 void bench_close_session(struct bench *b);

@@ -53,12 +53,12 @@ int ioas_alloc(int iommufd, uint32_t *ret_id)
 	return 0;
 }
 
-int ioas_map_file(int iommufd, uint32_t ioas, int fd, uint64_t offset,
-		  uint64_t bytes, uint64_t iova)
+static int map_file(int iommufd, uint32_t ioas, int fd, uint64_t offset,
+		    uint64_t bytes, uint64_t iova, uint32_t flags)
 {
 	struct iommu_ioas_map_file cmd = {
 		.size = sizeof(cmd),
-		.flags = MAP_FLAGS,
+		.flags = flags,
 		.ioas_id = ioas,
 		.fd = fd,
 		.start = offset,
@@ -67,6 +67,46 @@ int ioas_map_file(int iommufd, uint32_t ioas, int fd, uint64_t offset,
 	};
 
 	return call(iommufd, IOMMU_IOAS_MAP_FILE, &cmd);
+}
+
+int ioas_map_file(int iommufd, uint32_t ioas, int fd, uint64_t offset,
+		  uint64_t bytes, uint64_t iova)
+{
+	return map_file(iommufd, ioas, fd, offset, bytes, iova, MAP_FLAGS);
+}
+
+int ioas_map_file_read(int iommufd, uint32_t ioas, int fd, uint64_t offset,
+		       uint64_t bytes, uint64_t iova)
+{
+	return map_file(iommufd, ioas, fd, offset, bytes, iova,
+			MAP_FLAGS & ~IOMMU_IOAS_MAP_WRITEABLE);
+}
+
+int ioas_copy(int iommufd, uint32_t to, uint64_t to_iova, uint32_t from,
+	      uint64_t from_iova, uint64_t bytes)
+{
+	struct iommu_ioas_copy cmd = {
+		.size = sizeof(cmd),
+		.flags = MAP_FLAGS,
+		.dst_ioas_id = to,
+		.src_ioas_id = from,
+		.length = bytes,
+		.dst_iova = to_iova,
+		.src_iova = from_iova,
+	};
+
+	return call(iommufd, IOMMU_IOAS_COPY, &cmd);
+}
+
+int ioas_compatible(int iommufd, uint32_t ioas)
+{
+	struct iommu_vfio_ioas cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.op = IOMMU_VFIO_IOAS_SET,
+	};
+
+	return call(iommufd, IOMMU_VFIO_IOAS, &cmd);
 }
 
 int ioas_map_memory(int iommufd, uint32_t ioas, void *memory, uint64_t bytes,
@@ -98,16 +138,63 @@ int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t bytes)
 
 int hwpt_alloc(int iommufd, uint32_t devid, uint32_t ioas, uint32_t *ret_id)
 {
+	return hwpt_alloc_flags(iommufd, devid, ioas, 0, 0, ret_id);
+}
+
+int hwpt_alloc_flags(int iommufd, uint32_t devid, uint32_t ioas, uint32_t flags,
+		     uint32_t fault, uint32_t *ret_id)
+{
 	struct iommu_hwpt_alloc cmd = {
 		.size = sizeof(cmd),
+		.flags = flags,
 		.dev_id = devid,
 		.pt_id = ioas,
+		.fault_id = fault,
 	};
 	int rc = call(iommufd, IOMMU_HWPT_ALLOC, &cmd);
 
 	if (!rc)
 		*ret_id = cmd.out_hwpt_id;
 	return rc;
+}
+
+int fault_queue_alloc(int iommufd, uint32_t *ret_id, int *ret_fd)
+{
+	struct iommu_fault_alloc cmd = { .size = sizeof(cmd) };
+	int rc = call(iommufd, IOMMU_FAULT_QUEUE_ALLOC, &cmd);
+
+	if (!rc) {
+		*ret_id = cmd.out_fault_id;
+		*ret_fd = cmd.out_fault_fd;
+	}
+	return rc;
+}
+
+int hwpt_dirty_tracking(int iommufd, uint32_t hwpt, bool on)
+{
+	struct iommu_hwpt_set_dirty_tracking cmd = {
+		.size = sizeof(cmd),
+		.flags = on ? IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0,
+		.hwpt_id = hwpt,
+	};
+
+	return call(iommufd, IOMMU_HWPT_SET_DIRTY_TRACKING, &cmd);
+}
+
+int hwpt_dirty_bitmap(int iommufd, uint32_t hwpt, uint64_t iova,
+		      uint64_t bytes)
+{
+	static uint64_t bits[4096];
+	struct iommu_hwpt_get_dirty_bitmap cmd = {
+		.size = sizeof(cmd),
+		.hwpt_id = hwpt,
+		.iova = iova,
+		.length = bytes,
+		.page_size = 4096,
+		.data = (uintptr_t)bits,
+	};
+
+	return call(iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
 }
 
 int hwpt_mark(int iommufd, uint32_t hwpt, uint64_t token)

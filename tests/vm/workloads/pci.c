@@ -148,6 +148,14 @@ int pci_unbind(const char *bdf)
 	return rc ? rc : pci_override(bdf, "");
 }
 
+int pci_write_file(const char *bdf, const char *file, const char *text)
+{
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), SYSFS "/devices/%s/%s", bdf, file);
+	return put_text(path, text);
+}
+
 int pci_config_open(const char *bdf)
 {
 	char path[PATH_BYTES];

@@ -106,14 +106,24 @@ static int pt_call(int fd, unsigned long cmd, void *arg)
 	return ioctl(fd, cmd, arg) ? -errno : 0;
 }
 
-int vfio_attach(const struct vfio *v, uint32_t pt_id)
+int vfio_attach_to(const struct vfio *v, uint32_t pt_id, uint32_t *ret_id)
 {
 	struct vfio_device_attach_iommufd_pt cmd = {
 		.argsz = sizeof(cmd),
 		.pt_id = pt_id,
 	};
+	int rc = pt_call(v->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
 
-	return pt_call(v->fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &cmd);
+	if (!rc)
+		*ret_id = cmd.pt_id;
+	return rc;
+}
+
+int vfio_attach(const struct vfio *v, uint32_t pt_id)
+{
+	uint32_t unused;
+
+	return vfio_attach_to(v, pt_id, &unused);
 }
 
 int vfio_detach(const struct vfio *v)
@@ -121,6 +131,19 @@ int vfio_detach(const struct vfio *v)
 	struct vfio_device_detach_iommufd_pt cmd = { .argsz = sizeof(cmd) };
 
 	return pt_call(v->fd, VFIO_DEVICE_DETACH_IOMMUFD_PT, &cmd);
+}
+
+int vfio_reset(const struct vfio *v)
+{
+	return ioctl(v->fd, VFIO_DEVICE_RESET) ? -errno : 0;
+}
+
+int vfio_hot_reset(const struct vfio *v)
+{
+	/* No group: with an iommufd, owning the devices is proof enough */
+	struct vfio_pci_hot_reset cmd = { .argsz = sizeof(cmd) };
+
+	return pt_call(v->fd, VFIO_DEVICE_PCI_HOT_RESET, &cmd);
 }
 
 int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret)

@@ -23,7 +23,12 @@ int vfio_cdev_open(const char *bdf);
 int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd);
 int vfio_bind(int fd, int iommufd, uint32_t *ret_devid);
 int vfio_attach(const struct vfio *v, uint32_t pt_id);
+/* What it is attached to in the end: for an IOAS, a HWPT made for it. */
+int vfio_attach_to(const struct vfio *v, uint32_t pt_id, uint32_t *ret_id);
 int vfio_detach(const struct vfio *v);
+/* The device alone, and with all others that a reset of its bus would hit. */
+int vfio_reset(const struct vfio *v);
+int vfio_hot_reset(const struct vfio *v);
 int vfio_map_bar(struct vfio *v);
 int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret);
 int vfio_write16(const struct vfio *v, unsigned int at, uint16_t val);

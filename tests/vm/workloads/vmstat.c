@@ -61,3 +61,8 @@ int64_t meminfo_free(void)
 {
 	return find_number("/proc/meminfo", "MemFree:");
 }
+
+int64_t meminfo_shmem_huge(void)
+{
+	return find_number("/proc/meminfo", "ShmemHugePages:");
+}

@@ -10,4 +10,7 @@ int64_t vmstat_iommu_pages(void);
 /* MemFree in KiB. */
 int64_t meminfo_free(void);
 
+/* KiB of shared memory in huge pages. */
+int64_t meminfo_shmem_huge(void);
+
 #endif
