@@ -440,11 +440,9 @@ static int adopt_root(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
 	struct root_entry *root;
 
-	/* The kind of table can only be changed with translation off */
-	if (ser->mode != IOMMU_LU_VTD_LEGACY || sm_supported(iommu) ||
-	    (rtaddr & DMA_RTADDR_SMT)) {
-		pr_err("%s: the mode is not the one of the previous kernel\n",
-		       iommu->name);
+	if (ser->mode != IOMMU_LU_VTD_LEGACY || sm_supported(iommu)) {
+		pr_err("%s: mode %u cannot be taken over\n", iommu->name,
+		       ser->mode);
 		return -EINVAL;
 	}
 	if ((rtaddr & VTD_PAGE_MASK) != ser->root || ser->cap != iommu->cap ||
@@ -468,36 +466,50 @@ static int adopt_root(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
 	return 0;
 }
 
-/* Nothing may go on that is not known to be translated as before */
-static void stop_all_masters(u32 segment)
+/* The kind of root table can only be changed with translation off */
+static bool mode_changes(struct intel_iommu *iommu)
 {
+	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
+
+	return !!(rtaddr & DMA_RTADDR_SMT) != !!sm_supported(iommu);
+}
+
+/* Nothing may go on that is not known to be translated as before */
+static void stop_masters(struct intel_iommu *iommu)
+{
+	struct dmar_drhd_unit *drhd;
 	struct pci_dev *pdev = NULL;
 
-	for_each_pci_dev(pdev)
-		if (pci_domain_nr(pdev->bus) == segment && !pdev->driver &&
-		    !pci_is_bridge(pdev))
+	for_each_pci_dev(pdev) {
+		if (pci_domain_nr(pdev->bus) != iommu->segment ||
+		    pdev->driver || pci_is_bridge(pdev))
+			continue;
+		/* What another unit translates is that one's business */
+		drhd = dmar_find_matched_drhd_unit(pdev);
+		if (!drhd || drhd->iommu == iommu)
 			pci_clear_master(pdev);
+	}
 }
 
 /**
  * intel_lu_before_disable - Translation is about to be turned off
  * @iommu: The unit
  *
- * At boot, after a handover that this kernel does not follow, what is still
- * translated would go on as DMA to physical addresses.
+ * At boot, after a handover that this kernel does not follow, or in a crash
+ * kernel, what is still translated would go on as DMA to physical addresses.
  *
  * Context: Any.
  */
 void intel_lu_before_disable(struct intel_iommu *iommu)
 {
-	if (system_state >= SYSTEM_RUNNING || !is_kho_boot() ||
-	    is_kdump_kernel() ||
+	if (system_state >= SYSTEM_RUNNING ||
+	    !(is_kho_boot() || is_kdump_kernel()) ||
 	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
 		return;
 
 	pr_err("%s: translation was left on by the previous kernel and is turned off, so all its devices are stopped\n",
 	       iommu->name);
-	stop_all_masters(iommu->segment);
+	stop_masters(iommu);
 }
 
 /**
@@ -506,7 +518,8 @@ void intel_lu_before_disable(struct intel_iommu *iommu)
  *
  * If the unit has kept devices, its root_entry is set on return, or, when the
  * handover cannot be used, left for a fresh table. In both cases translation
- * stays on.
+ * stays on. Only if this kernel is to use the unit in another mode it is left
+ * to init_dmars() to turn it off, after intel_lu_before_disable().
  *
  * Context: init_dmars(), with dmar_global_lock held for writing.
  */
@@ -535,6 +548,14 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 	if (!unit)
 		return;
 
+	if (mode_changes(iommu)) {
+		pr_err("%s: the mode is not the one of the previous kernel\n",
+		       iommu->name);
+		if (!IS_ERR(unit))
+			unit->iommu = NULL;
+		return;
+	}
+
 	/* Without this mark nobody turns translation off or copies tables */
 	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
 
@@ -549,7 +570,7 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 
 	pr_err("%s: cannot go on with the tables of the previous kernel, all DMA is blocked: %pe\n",
 	       iommu->name, ERR_PTR(ret));
-	stop_all_masters(iommu->segment);
+	stop_masters(iommu);
 	if (!IS_ERR(unit))
 		unit->iommu = NULL;
 }

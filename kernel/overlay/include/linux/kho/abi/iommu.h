@@ -35,8 +35,24 @@
  *   unit.tables                  1 page: 512 u64, the context tables kept
  *   domain.pt.top                the top page of the page table
  *
- * Slot n of a kind lives in block n / slots_per_block. A slot is in use when
- * %IOMMU_LU_IN_USE is set in its first u32, free slots lie anywhere between.
+ * Slot n of a kind lives in block n / slots_per_block, at byte
+ * 16 + slot_size * (n % slots_per_block), where slots_per_block is
+ * (4096 - 16) / slot_size rounded down; what is left of the page is zero. A slot
+ * is in use when its first u32 is %IOMMU_LU_IN_USE, free slots lie anywhere
+ * between. What a free slot holds after its first u32 means nothing.
+ *
+ * Every page named here, and every page of the tables below a root table in
+ * unit.tables or below domain.pt.top, is preserved on its own with KHO, as one
+ * page of order 0. Who reads it restores it: the pages of this header when the
+ * last file of all sessions is finished, unit.tables and the tables it names
+ * when the unit is taken over, page tables when their domain is freed.
+ *
+ * What the hardware walks is not described here but in its own specification:
+ * for %IOMMU_LU_UNIT_VTD a root table in legacy mode, in which every entry but
+ * those of unit.tables is zero, and context tables in which every entry but
+ * those of kept devices is zero. A device's context entry is fully given by its
+ * record: domain ID attach_id, address width pt.top_level - 1, table pt.top,
+ * multi-level translation, faults reported.
  *
  * The layout is a contract between kernels: a change of meaning or of layout
  * takes a new %IOMMU_LU_VERSION, and a kernel refuses versions it does not know.
@@ -67,6 +83,17 @@
 
 /**
  * struct iommu_pt_ser - One page table
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  format ........................................................
+ *      8  ............................................................
+ *     16  top
+ *     24  nr_tables
+ *     32  flags                           fmt_features    top_lvl max_va
+ *     40  max_oa  reserved ..............................................
+ *
  * @format:       Name of the generic_pt format, NUL padded: "vtdss", "x86_64",
  *                "amdv1", ...
  * @top:          Physical address of the top table page
@@ -90,11 +117,31 @@ struct iommu_pt_ser {
 	u8 reserved[7];
 } __packed;
 static_assert(sizeof(struct iommu_pt_ser) == 48);
+static_assert(offsetof(struct iommu_pt_ser, format) == 0);
+static_assert(offsetof(struct iommu_pt_ser, top) == 16);
+static_assert(offsetof(struct iommu_pt_ser, nr_tables) == 24);
 static_assert(offsetof(struct iommu_pt_ser, flags) == 32);
+static_assert(offsetof(struct iommu_pt_ser, fmt_features) == 36);
+static_assert(offsetof(struct iommu_pt_ser, top_level) == 38);
+static_assert(offsetof(struct iommu_pt_ser, max_vasz_lg2) == 39);
 static_assert(offsetof(struct iommu_pt_ser, max_oasz_lg2) == 40);
+static_assert(offsetof(struct iommu_pt_ser, reserved) == 41);
 
 /**
  * struct iommu_lu_unit_ser - One IOMMU that translates for a kept device
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  state                           type
+ *      8  base
+ *     16  segment                         mode
+ *     24  cap
+ *     32  ecap
+ *     40  root
+ *     48  tables
+ *     56  reserved
+ *
  * @state:    %IOMMU_LU_IN_USE or 0
  * @type:     IOMMU_LU_UNIT_*
  * @base:     Physical address of the unit's registers
@@ -121,7 +168,16 @@ struct iommu_lu_unit_ser {
 	u64 reserved;
 } __packed;
 static_assert(sizeof(struct iommu_lu_unit_ser) == 64);
+static_assert(offsetof(struct iommu_lu_unit_ser, state) == 0);
+static_assert(offsetof(struct iommu_lu_unit_ser, type) == 4);
+static_assert(offsetof(struct iommu_lu_unit_ser, base) == 8);
+static_assert(offsetof(struct iommu_lu_unit_ser, segment) == 16);
+static_assert(offsetof(struct iommu_lu_unit_ser, mode) == 20);
+static_assert(offsetof(struct iommu_lu_unit_ser, cap) == 24);
+static_assert(offsetof(struct iommu_lu_unit_ser, ecap) == 32);
 static_assert(offsetof(struct iommu_lu_unit_ser, root) == 40);
+static_assert(offsetof(struct iommu_lu_unit_ser, tables) == 48);
+static_assert(offsetof(struct iommu_lu_unit_ser, reserved) == 56);
 
 /* struct iommu_lu_domain_ser::flags */
 #define IOMMU_LU_DOMAIN_FORCE_SNOOP	0x1U
@@ -129,6 +185,15 @@ static_assert(offsetof(struct iommu_lu_unit_ser, root) == 40);
 
 /**
  * struct iommu_lu_domain_ser - One kept domain
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  state                           flags
+ *      8  type                            reserved
+ *     16  pgsizes
+ *     24  pt, 48 bytes ..................................................
+ *
  * @state:    %IOMMU_LU_IN_USE or 0
  * @flags:    IOMMU_LU_DOMAIN_*
  * @type:     IOMMU_LU_UNIT_*, whose driver made the domain
@@ -145,10 +210,24 @@ struct iommu_lu_domain_ser {
 	struct iommu_pt_ser pt;
 } __packed;
 static_assert(sizeof(struct iommu_lu_domain_ser) == 72);
+static_assert(offsetof(struct iommu_lu_domain_ser, state) == 0);
+static_assert(offsetof(struct iommu_lu_domain_ser, flags) == 4);
+static_assert(offsetof(struct iommu_lu_domain_ser, type) == 8);
+static_assert(offsetof(struct iommu_lu_domain_ser, reserved) == 12);
+static_assert(offsetof(struct iommu_lu_domain_ser, pgsizes) == 16);
 static_assert(offsetof(struct iommu_lu_domain_ser, pt) == 24);
 
 /**
  * struct iommu_lu_device_ser - One kept PCI device
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  state                           segment
+ *      8  rid             vendor          device          reserved
+ *     16  unit                            domain
+ *     24  attach_id                       reserved2
+ *
  * @state:     %IOMMU_LU_IN_USE or 0
  * @segment:   PCI segment
  * @rid:       PCI requester ID, bus << 8 | devfn
@@ -173,10 +252,27 @@ struct iommu_lu_device_ser {
 	u32 reserved2;
 } __packed;
 static_assert(sizeof(struct iommu_lu_device_ser) == 32);
+static_assert(offsetof(struct iommu_lu_device_ser, state) == 0);
+static_assert(offsetof(struct iommu_lu_device_ser, segment) == 4);
+static_assert(offsetof(struct iommu_lu_device_ser, rid) == 8);
+static_assert(offsetof(struct iommu_lu_device_ser, vendor) == 10);
+static_assert(offsetof(struct iommu_lu_device_ser, device) == 12);
+static_assert(offsetof(struct iommu_lu_device_ser, reserved) == 14);
 static_assert(offsetof(struct iommu_lu_device_ser, unit) == 16);
+static_assert(offsetof(struct iommu_lu_device_ser, domain) == 20);
+static_assert(offsetof(struct iommu_lu_device_ser, attach_id) == 24);
+static_assert(offsetof(struct iommu_lu_device_ser, reserved2) == 28);
 
 /**
  * struct iommu_lu_block_ser - A page of slots of one kind
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  next
+ *      8  slot_size                       nr_slots
+ *     16  slots, nr_slots of slot_size bytes ............................
+ *
  * @next:      Physical address of the next block, 0 in the last one
  * @slot_size: Size of a slot in bytes
  * @nr_slots:  Slots in this block, as many as fit in a page
@@ -189,9 +285,23 @@ struct iommu_lu_block_ser {
 	u8 slots[];
 } __packed;
 static_assert(sizeof(struct iommu_lu_block_ser) == 16);
+static_assert(offsetof(struct iommu_lu_block_ser, next) == 0);
+static_assert(offsetof(struct iommu_lu_block_ser, slot_size) == 8);
+static_assert(offsetof(struct iommu_lu_block_ser, nr_slots) == 12);
+static_assert(offsetof(struct iommu_lu_block_ser, slots) == 16);
 
 /**
  * struct iommu_lu_ser - Where everything starts
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  version                         flags
+ *      8  units
+ *     16  domains
+ *     24  devices
+ *     32  zero up to the end of the page ................................
+ *
  * @version:  %IOMMU_LU_VERSION
  * @flags:    Zero; a kernel refuses a handover with a flag it does not know
  * @units:    Physical address of the first block of units, 0 for none
@@ -206,5 +316,10 @@ struct iommu_lu_ser {
 	u64 devices;
 } __packed;
 static_assert(sizeof(struct iommu_lu_ser) == 32);
+static_assert(offsetof(struct iommu_lu_ser, version) == 0);
+static_assert(offsetof(struct iommu_lu_ser, flags) == 4);
+static_assert(offsetof(struct iommu_lu_ser, units) == 8);
+static_assert(offsetof(struct iommu_lu_ser, domains) == 16);
+static_assert(offsetof(struct iommu_lu_ser, devices) == 24);
 
 #endif /* _LINUX_KHO_ABI_IOMMU_H */
