@@ -23,7 +23,7 @@ sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
 from rig import (cases, frames, initrd, judge, machine, media, parallel,  # noqa: E402
-                 picture, report, selftest, splats, timeline, wire, witness)
+                 picture, report, runner, selftest, splats, timeline, wire, witness)
 from rig.base import RigError  # noqa: E402
 
 MS = 1_000_000
@@ -298,6 +298,13 @@ class Witness(unittest.TestCase):
         self.assertEqual(self.saw().bus_master_off, ["00:05.0"])
         self.assertEqual(self.saw(gaps=[(1_250 * MS, None)]).bus_master_off, [])
 
+    def test_masters_when_translation_went_off(self):
+        self.assertEqual(self.saw().untranslated, ["00:04.0"])
+        stopped = TRACE.replace("101.300000:pci_cfg_write e1000e 00:06.0 @0x4 <- 0x2",
+                                "101.300000:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x503")
+        self.trace = witness.parse(iter(stopped.splitlines()), -100 * SECOND)
+        self.assertEqual(self.saw().untranslated, [])
+
     def test_no_jump_no_gap(self):
         seen = self.saw(gaps=[])
         self.assertEqual((seen.bus_master_off, seen.faults_intruder), ([], 0))
@@ -424,11 +431,23 @@ class Cases(unittest.TestCase):
         self.assertIs(cases.from_spec("demo", table), table["demo"])
 
     def test_mistakes(self):
-        for row in ("a b c", "a a vax - lu - - -", "a a - - bsd - - -", "a a - - lu - maybe -"):
+        for row in ("a b c", "a a vax - lu - - -", "a a - - bsd - - -", "a a - - lu - maybe -",
+                    "a a - - lu>bsd - - -", "a a - - lu> - - -"):
             with self.assertRaisesRegex(RigError, "line 1"):
                 cases.parse(row, "cases")
         with self.assertRaisesRegex(RigError, "twice"):
             cases.parse("a a - - lu - - -\n" * 2, "cases")
+
+    def test_next_kernels(self):
+        table = cases.parse("a a - - lu - - -\nb b - - lu>stock - - -\n"
+                            "c c - - stock>lu,stock - - -", "cases")
+        self.assertEqual([(c.kernel, c.next_kernels) for c in table.values()],
+                         [("lu", ()), ("lu", ("stock",)), ("stock", ("lu", "stock"))])
+
+    def test_words_for_this_kernel_and_the_next(self):
+        case = cases.Case("x", "x", args="a:1,+b=2,>c=3,b:4,>-d")
+        words = runner.Run(case, runner.Files(Path(), Path(), Path()), Path()).words()
+        self.assertEqual(words[-3:], ["lu.args=a:1,b:4", "lu.next=c=3,-d", "b=2"])
 
     def test_witnesses(self):
         case = cases.Case("x", "x")
@@ -575,6 +594,17 @@ class Report(Measured, unittest.TestCase):
             run.vm.trace.write_text(run.vm.trace.read_text() +
                                     "1@1.500000:vtd_dmar_enable enable 0\n")
         self.assertEqual(self.failing("translation", off)["translation_off"], 1)
+
+    def test_translation_off_is_only_allowed_with_masters_off(self):
+        def off(run):
+            run.case = run.case._replace(judge="dma-translation-faults-frames")
+            run.vm.trace.write_text(run.vm.trace.read_text() +
+                                    "1@0.020000:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x6\n"
+                                    "1@1.500000:vtd_dmar_enable enable 0\n"
+                                    "1@1.600000:vtd_dmar_enable enable 1\n")
+        self.report(off)
+        found = judge.reasons_to_fail(self.run_, judge.collect(self.run_))
+        self.assertEqual(found, ["translation went off while these were bus masters: 00:04.0"])
 
     def test_evidence_missing(self):
         self.failing("trace cannot be read", lambda run: run.vm.trace.unlink())

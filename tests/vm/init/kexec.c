@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kexec.h>
 #include <linux/reboot.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,9 @@
 #include "kexec.h"
 #include "report.h"
 #include "words.h"
+
+/* Some memory of the machine */
+#define SEGMENT_AT (64ul << 20)
 
 static int copy_all(int to, int from)
 {
@@ -52,26 +56,70 @@ static int initrd_copy(void)
 	return to;
 }
 
-int kexec_load_stage(unsigned int stage)
+static int load(int image, unsigned int stage, const char *more,
+		unsigned long flags)
 {
+	int initrd, rc = 0;
 	char line[4096];
-	int kernel, initrd, rc = 0;
 
-	words_next(line, sizeof(line), stage, report_failed());
-	kernel = open("/bzImage", O_RDONLY | O_CLOEXEC);
-	if (kernel < 0)
-		return -errno;
+	words_next(line, sizeof(line), stage, report_failed(), more);
 	initrd = initrd_copy();
-	if (initrd < 0) {
-		close(kernel);
+	if (initrd < 0)
 		return initrd;
-	}
-	if (syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1,
-		    line, 0))
+	if (syscall(SYS_kexec_file_load, image, initrd, strlen(line) + 1, line,
+		    flags))
 		rc = -errno;
 	close(initrd);
-	close(kernel);
 	return rc;
+}
+
+static int load_default(unsigned int stage, const char *more,
+			unsigned long flags)
+{
+	int image, rc;
+
+	image = open("/bzImage", O_RDONLY | O_CLOEXEC);
+	if (image < 0)
+		return -errno;
+	rc = load(image, stage, more, flags);
+	close(image);
+	return rc;
+}
+
+int kexec_load_stage(unsigned int stage)
+{
+	return load_default(stage, NULL, 0);
+}
+
+int kexec_load_image(int image, unsigned int stage)
+{
+	return load(image, stage, NULL, 0);
+}
+
+int kexec_load_crash(unsigned int stage)
+{
+	return load_default(stage, "-crashkernel,nr_cpus=1",
+			    KEXEC_FILE_ON_CRASH);
+}
+
+int kexec_load_old_way(void)
+{
+	static char zeros[4096];
+	struct kexec_segment segment = {
+		.buf = zeros,
+		.bufsz = sizeof(zeros),
+		.mem = (void *)SEGMENT_AT,
+		.memsz = sizeof(zeros),
+	};
+
+	return syscall(SYS_kexec_load, SEGMENT_AT, 1ul, &segment,
+		       KEXEC_ARCH_DEFAULT) ? -errno : 0;
+}
+
+int kexec_unload(void)
+{
+	return syscall(SYS_kexec_file_load, -1, -1, 0ul, NULL,
+		       KEXEC_FILE_UNLOAD) ? -errno : 0;
 }
 
 int kexec_jump(void)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #define TEXT_BYTES 4096
 
 static char cmdline[TEXT_BYTES];
+static char carried[64];
 
 void words_read(void)
 {
@@ -81,22 +83,43 @@ unsigned long arg_number(const char *key, unsigned long fallback)
 	return text ? strtoul(text, NULL, 0) : fallback;
 }
 
-void words_next(char *text, size_t size, unsigned int stage,
-		unsigned int failed)
+/* Is "word" or "word=value" among the items of @list that start with '-'? */
+static bool taken_away(const char *list, const char *item)
 {
-	char copy[TEXT_BYTES], *save, *item;
-	size_t used = 0;
+	size_t len;
 
-	snprintf(copy, sizeof(copy), "%s", cmdline);
-	for (item = strtok_r(copy, " ", &save); item;
-	     item = strtok_r(NULL, " ", &save)) {
-		if (!strncmp(item, "lu.stage=", 9) ||
-		    !strncmp(item, "lu.failed=", 10))
-			continue;
-		used += snprintf(text + used, size - used, "%s ", item);
-		if (used >= size)
-			return;
+	for (; *list; list += len + (list[len] == ',')) {
+		len = strcspn(list, ",");
+		if (len > 1 && list[0] == '-' &&
+		    !strncmp(item, list + 1, len - 1) &&
+		    (!item[len - 1] || item[len - 1] == '='))
+			return true;
 	}
-	snprintf(text + used, size - used, "lu.stage=%u lu.failed=%u", stage,
-		 failed);
+	return false;
+}
+
+void words_carry(const char *item)
+{
+	snprintf(carried, sizeof(carried), "%s", item);
+}
+
+void words_next(char *text, size_t size, unsigned int stage,
+		unsigned int failed, const char *more)
+{
+	const char *next = word("lu.next");
+	char copy[TEXT_BYTES], list[TEXT_BYTES], *save, *item;
+	size_t used;
+
+	snprintf(list, sizeof(list), "-lu.stage,-lu.failed,-lu.next,%s,%s,%s",
+		 next ? next : "", more ? more : "", carried);
+	used = snprintf(text, size, "lu.stage=%u lu.failed=%u", stage, failed);
+	snprintf(copy, sizeof(copy), "%s", cmdline);
+	for (item = strtok_r(copy, " ", &save); item && used < size;
+	     item = strtok_r(NULL, " ", &save))
+		if (!taken_away(list, item))
+			used += snprintf(text + used, size - used, " %s", item);
+	for (item = strtok_r(list, ",", &save); item && used < size;
+	     item = strtok_r(NULL, ",", &save))
+		if (item[0] != '-')
+			used += snprintf(text + used, size - used, " %s", item);
 }

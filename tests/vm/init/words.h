@@ -13,8 +13,14 @@ unsigned long word_number(const char *key, unsigned long fallback);
 /* The same for "k:v,k:v" inside lu.args. */
 const char *arg(const char *key);
 unsigned long arg_number(const char *key, unsigned long fallback);
-/* The command line of the next kernel: ours with two words changed. */
+/* One more word for all next kernels. */
+void words_carry(const char *item);
+/*
+ * The command line of the next kernel: ours with two words changed, and with
+ * those that lu.next adds or, with a '-' in front, takes away. @more is a list
+ * like that as well, or NULL.
+ */
 void words_next(char *text, size_t size, unsigned int stage,
-		unsigned int failed);
+		unsigned int failed, const char *more);
 
 #endif

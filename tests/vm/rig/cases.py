@@ -4,7 +4,10 @@ what takes patience, tests/vm/selftest/cases the rig's own.
 
 Columns: name, scenario, machine, args, kernel, rows, judge, seconds. '-' is
 nothing. args is a list k:v,k:v for the scenario; +word adds a word to the
-kernel's command line. judge says what the verdict is made of besides the guest's own word:
+kernel's command line, >word to that of the next kernels only, and >-word takes
+one from there (all of word=..., too). kernel is what the machine starts with;
+A>B is A that finds B to jump into, and A>B,C finds C as well, as /bzImage-C.
+judge says what the verdict is made of besides the guest's own word:
 
     dma      all witnesses (the default for a run with devices)
     plain    the guest's word and the console only
@@ -13,12 +16,13 @@ kernel's command line. judge says what the verdict is made of besides the guest'
     loses    a negative control: passes when frames get lost
 
 A judge may be followed by exceptions: dma-translation, dma-faults,
-dma-frames, dma-master leave that witness out.
+dma-frames, dma-master leave that witness out. Where translation may go off, no
+device of the rig may be a bus master then.
 """
 
 import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Set
+from typing import Dict, List, NamedTuple, Set, Tuple
 
 from .base import VM_DIR, RigError
 from .machine import MACHINES
@@ -45,6 +49,7 @@ class Case(NamedTuple):
     sabotage: str = ""          # selftest only: what the rig breaks on purpose
     expect: str = ""            # selftest only: the reason it must give
     patient: bool = False       # from cases-all
+    next_kernels: Tuple[str, ...] = ()  # none: the same kernel again
 
     @property
     def verdict_by(self) -> str:
@@ -72,12 +77,16 @@ def _row(words: List[str]) -> Case:
         raise ValueError(f"8 columns are needed, there are {len(words)}")
     name, scenario, machine, args, kernel, rows, judge, seconds = (
         "" if word == "-" else word for word in words)
-    if kernel not in KERNELS:
-        raise ValueError(f"the kernel '{kernel}' is none of {', '.join(KERNELS)}")
+    kernel, more, after = kernel.partition(">")
+    next_kernels = tuple(after.split(",")) if more else ()
+    for one in (kernel, *next_kernels):
+        if one not in KERNELS:
+            raise ValueError(f"the kernel '{one}' is none of {', '.join(KERNELS)}")
     if not (MACHINES / (machine or DEFAULT_MACHINE)).is_file():
         raise ValueError(f"there is no machine '{machine}'")
     return Case(name, scenario or name, machine or DEFAULT_MACHINE, args, kernel, rows,
-                check_judge(judge or "dma"), int(seconds or DEFAULT_SECONDS))
+                check_judge(judge or "dma"), int(seconds or DEFAULT_SECONDS),
+                next_kernels=next_kernels)
 
 
 def parse(text: str, where: str) -> Dict[str, Case]:
@@ -123,7 +132,7 @@ def from_spec(spec: str, table: Dict[str, Case]) -> Case:
     if not match:
         raise RigError(f"'{spec}' is not SCENARIO[@MACHINE][:key=value]...")
     base = table.get(match["scenario"]) or Case(match["scenario"], match["scenario"])
-    given = [word if word.startswith("+") else word.replace("=", ":", 1)
+    given = [word if word[0] in "+>" else word.replace("=", ":", 1)
              for word in match["args"].split(":") if word]
     args = ",".join([part for part in [base.args] if part] + given)
     name = re.sub(r"[^\w.-]+", "-", spec)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
 from . import frames, initrd, qemu, sabotage, wire
 from .base import LOCK, VM_DIR, RigError, slowness
@@ -47,6 +47,7 @@ class Files(NamedTuple):
     next_kernel: Path           # and jumps into this
     initrd: Path                # the guest side's archive
     debug: bool = False         # kernels that watch themselves
+    more: Mapping[str, Path] = {}   # other kernels to jump into, by name
 
 
 def words_for(machine: Machine) -> List[str]:
@@ -96,7 +97,9 @@ class Run:
             raise RigError(f"Cannot make {self.folder}: {err.strerror}.") from None
         image = self.folder / "initrd.img"
         next_kernel = initrd.read_kernel(self.files.next_kernel, "next kernel")
-        initrd.assemble(image, self.files.initrd, next_kernel)
+        others = [initrd.file_entry(f"bzImage-{name}", initrd.read_kernel(path, f"{name} kernel"))
+                  for name, path in self.files.more.items()]
+        initrd.assemble(image, self.files.initrd, next_kernel, others)
         return image
 
     def words(self) -> List[str]:
@@ -105,10 +108,13 @@ class Run:
         words = [*words_for(machine), f"lu.scenario={case.scenario}", "lu.stage=1",
                  f"lu.nonce={self.nonce}"]
         given = [word for word in case.args.split(",") if word]
-        args = ",".join(word for word in given if not word.startswith("+"))
-        if args:
-            words.append(f"lu.args={args}")
-        words += [word[1:] for word in given if word.startswith("+")]
+        told = [word for word in given if word[0] not in "+>"]
+        later = [word[1:] for word in given if word[0] == ">"]
+        if told:
+            words.append(f"lu.args={','.join(told)}")
+        if later:
+            words.append(f"lu.next={','.join(later)}")
+        words += [word[1:] for word in given if word[0] == "+"]
         return sabotage.words(case.sabotage, words)
 
     # the sender

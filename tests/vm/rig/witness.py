@@ -166,6 +166,7 @@ class Testimony(NamedTuple):
     faults_other: int
     first_fault: str
     bus_master_off: List[str]   # devices and bridges that lost it in the gap
+    untranslated: List[str]     # were bus masters when translation went off
 
 
 def _name(source: int) -> str:
@@ -189,15 +190,25 @@ def _lost_bus_master(trace: Trace, machine: Machine, span: Span) -> List[str]:
                            for start, end in span.gaps)})
 
 
-def _translation_off(trace: Trace, span: Span) -> int:
-    """How often it went off. Powering off does that too, so the last time is
-    not counted when it comes after the last event and for good. The moment of
+def _translation_offs(trace: Trace, span: Span) -> List[int]:
+    """When it went off. Powering off does that too, so the last time is
+    left out when it comes after the last event and for good. The moment of
     the verdict would be too coarse: its stamp is late behind a long blob."""
     offs = [ns for ns, on in trace.translation if not on]
     for_good = trace.translation and not trace.translation[-1][1]
     if for_good and span.end is not None and offs[-1] > (span.last_event or 0):
         offs.pop()
-    return len(offs)
+    return offs
+
+
+def _untranslated(trace: Trace, machine: Machine, offs: List[int]) -> List[str]:
+    found = set()
+    for moment in offs:
+        masters = {source: on for ns, source, on in trace.commands if ns < moment}
+        found.update(name for source, name in {**machine.kept_sources(),
+                                               **machine.intruder_sources()}.items()
+                     if masters.get(source))
+    return sorted(found)
 
 
 def testify(trace: Trace, machine: Machine, span: Span) -> Testimony:
@@ -212,7 +223,8 @@ def testify(trace: Trace, machine: Machine, span: Span) -> Testimony:
     if bad:
         told = (f"{_name(bad[0].source)} {'write' if bad[0].write else 'read'} at "
                 f"0x{bad[0].addr:x}, reason {bad[0].reason}")
-    return Testimony(any(on for _, on in trace.translation),
-                     _translation_off(trace, span),
+    offs = _translation_offs(trace, span)
+    return Testimony(any(on for _, on in trace.translation), len(offs),
                      len(bad), len(blocked), len(other), told,
-                     _lost_bus_master(trace, machine, span))
+                     _lost_bus_master(trace, machine, span),
+                     _untranslated(trace, machine, offs))

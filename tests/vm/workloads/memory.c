@@ -11,6 +11,8 @@
 /* A prime larger than the pages one last-level table holds. */
 #define STRIDE 40507ull
 
+uint64_t memory_iova_start = 5ull << 30;
+
 static uint64_t canary_word(uint64_t offset)
 {
 	return (offset + 1) * 0x9e3779b97f4a7c15ull;

@@ -15,9 +15,11 @@
 #define PAGE_BYTES 4096ull
 /*
  * Not where only the upper half of an address would lead: a card of QEMU whose
- * descriptor could not be read uses what it has, half of an older one.
+ * descriptor could not be read uses what it has, half of an older one. To be
+ * changed, if at all, before there is a guest.
  */
-#define MEMORY_IOVA (5ull << 30)
+extern uint64_t memory_iova_start;
+#define MEMORY_IOVA memory_iova_start
 #define CONTROL_BYTES (2 * PAGE_BYTES)
 
 /* How a device's buffers are laid out. */

@@ -57,6 +57,11 @@ int64_t vmstat_iommu_pages(void)
 	return pages;
 }
 
+int64_t meminfo_available(void)
+{
+	return find_number("/proc/meminfo", "MemAvailable:");
+}
+
 int64_t meminfo_free(void)
 {
 	return find_number("/proc/meminfo", "MemFree:");

@@ -7,7 +7,8 @@
 
 /* NR_IOMMU_PAGES, exact: per-CPU remainders are folded in first. */
 int64_t vmstat_iommu_pages(void);
-/* MemFree in KiB. */
+/* MemAvailable, MemFree in KiB. */
+int64_t meminfo_available(void);
 int64_t meminfo_free(void);
 
 /* KiB of shared memory in huge pages. */

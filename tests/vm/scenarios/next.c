@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Next kernels that are not as they should be. Whatever they are, the devices
+ * must not write to memory that was not kept for them. So the new kernel fills
+ * all the memory it has with a pattern, lets the host go on sending and the
+ * drive go on reading, and looks at the pattern again.
+ *
+ * lu.args=outcome:NAME tells what the kernel has to do about the devices:
+ *
+ *   taken    nothing: the owner takes them back, as ever
+ *   blocked  leave translation on, with nothing behind it
+ *   stopped  turn translation off, but their bus mastering before
+ *   changed  the same, and then turn it on again with nothing behind it
+ *
+ * The devices use addresses at which this machine has ordinary memory, so that
+ * a transfer that is not translated hits it. That the pattern would show it is
+ * tried at the end: with translation off and bus mastering turned on again by
+ * hand it must be damaged.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "klog.h"
+#include "owner.h"
+#include "report.h"
+#include "scenario.h"
+#include "spare.h"
+#include "stray.h"
+#include "traffic.h"
+#include "words.h"
+
+#define SESSION "next"
+#define NEXT_IOVA (512ull << 20)
+#define NEXT_BYTES (128ull << 20)
+/* What is left to the kernel, in KiB. */
+#define LEAVE (64ull << 10)
+#define HOLD_SECONDS 4
+
+static struct guest guest;
+
+static const char *const lines[] = {
+	"live update: DMA goes on through domain",
+	"all DMA is blocked",
+	"is turned off, so all its devices are stopped",
+};
+
+static const struct {
+	const char *name;
+	unsigned int line; /* which alone of them the kernel says */
+} outcomes[] = {
+	{ "taken", 0 },
+	{ "blocked", 1 },
+	{ "stopped", 2 },
+	{ "changed", 2 },
+};
+
+static bool outcome_is(const char *name)
+{
+	const char *outcome = arg("outcome");
+
+	return outcome && !strcmp(outcome, name);
+}
+
+static void check_log(void)
+{
+	unsigned int i = 0;
+
+	while (i < sizeof(outcomes) / sizeof(outcomes[0]) &&
+	       !outcome_is(outcomes[i].name))
+		i++;
+	if (!check("outcome", i < sizeof(outcomes) / sizeof(outcomes[0]),
+		   "is one that is known"))
+		return;
+	for (unsigned int l = 0; l < sizeof(lines) / sizeof(lines[0]); l++) {
+		bool said = klog_has(lines[l]);
+		char name[16];
+
+		snprintf(name, sizeof(name), "log-%u", l);
+		check(name, said == (outcomes[i].line == l),
+		      "\"%s\" was%s said", lines[l], said ? "" : " not");
+	}
+}
+
+static int next_old(unsigned int stage)
+{
+	struct guest_plan plan;
+
+	memory_iova_start = NEXT_IOVA;
+	owner_plan(&plan, SESSION);
+	plan.bytes = NEXT_BYTES;
+	if (owner_begin(&guest, &plan) || owner_preserve(&guest) ||
+	    owner_load(&guest, stage))
+		return -1;
+	return owner_jump();
+}
+
+static int fill(struct spare *spare)
+{
+	uint64_t within;
+
+	if (lost("spare", spare_take(spare, LEAVE)))
+		return -1;
+	value("spare_mib", spare->pages >> 8);
+	within = spare_within(spare, NEXT_IOVA, NEXT_BYTES);
+	/* Else it could not show much. */
+	check("spare-in-reach", within > (NEXT_BYTES / PAGE_BYTES) / 4,
+	      "%llu of %llu pages that devices have addresses of",
+	      (unsigned long long)within, NEXT_BYTES / PAGE_BYTES);
+	return 0;
+}
+
+static bool whole(const struct spare *spare, const char *name)
+{
+	uint64_t bad = spare_damaged(spare);
+
+	return check(name, !bad, "%llu of %llu pages damaged",
+		     (unsigned long long)bad,
+		     (unsigned long long)spare->pages);
+}
+
+static int next_not_taken(void)
+{
+	struct spare spare;
+
+	if (fill(&spare))
+		return -1;
+	sleep(HOLD_SECONDS);
+	whole(&spare, "spare-whole");
+	stray_check_stopped();
+	if (outcome_is("stopped")) {
+		stray_control(&spare);
+		return 0;
+	}
+	/* Blocked they are even if they do not stay stopped. */
+	stray_let_go();
+	sleep(HOLD_SECONDS);
+	whole(&spare, "spare-whole-armed");
+	return 0;
+}
+
+static int next_taken(void)
+{
+	struct spare spare;
+	int rc;
+
+	memory_iova_start = NEXT_IOVA;
+	if (owner_arrive(&guest, SESSION) || fill(&spare))
+		return -1;
+	sleep(HOLD_SECONDS);
+	if (!whole(&spare, "spare-whole"))
+		return -1;
+	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
+	     owner_release(&guest);
+	if (!rc)
+		owner_settle(&guest);
+	traffic_check(&guest, "");
+	traffic_values(&guest);
+	rc |= owner_unbind(&guest);
+	traffic_blobs(&guest);
+	whole(&spare, "spare-whole-after");
+	/* Table pages are not counted: the two kernels may need other ones. */
+	spare_give(&spare);
+	owner_verify(&guest);
+	owner_close(&guest);
+	return rc;
+}
+
+static int next_new(unsigned int stage)
+{
+	(void)stage;
+	check_log();
+	return outcome_is("taken") ? next_taken() : next_not_taken();
+}
+
+static const struct scenario next = {
+	.name = "next",
+	.rows = "B5,B12,C2",
+	.description = "a next kernel that is not as it should be",
+	.stages = { next_old, next_new },
+};
+SCENARIO(next);
