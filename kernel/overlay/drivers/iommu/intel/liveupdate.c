@@ -512,6 +512,18 @@ void intel_lu_before_disable(struct intel_iommu *iommu)
 	stop_masters(iommu);
 }
 
+static const char *refusal(int err)
+{
+	switch (err) {
+	case -EOPNOTSUPP:
+		return "live update is off in this kernel";
+	case -ENOENT:
+		return "nothing came over that this kernel reads";
+	default:
+		return "its records are not as they should be";
+	}
+}
+
 /**
  * intel_lu_restore_unit - Go on with the tables of the previous kernel
  * @iommu: The unit, with QI set up and nothing else changed
@@ -568,8 +580,8 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 		return;
 	}
 
-	pr_err("%s: cannot go on with the tables of the previous kernel, all DMA is blocked: %pe\n",
-	       iommu->name, ERR_PTR(ret));
+	pr_err("%s: cannot go on with the tables of the previous kernel, all DMA is blocked: %s (%pe)\n",
+	       iommu->name, refusal(ret), ERR_PTR(ret));
 	stop_masters(iommu);
 	if (!IS_ERR(unit))
 		unit->iommu = NULL;
