@@ -4,6 +4,7 @@
  */
 #include <linux/file.h>
 #include <linux/folio_batch.h>
+#include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
@@ -12,13 +13,17 @@
 
 /**
  * memfd_luo_hold - Freeze a memfd that is being retrieved
- * @file: The memfd, with a reference to each of its folios kept
+ * @args: What LUO gave to the retrieve callback
+ * @file: The memfd, still empty
+ *
+ * Nothing is done in a session without an iommufd.
  */
-void memfd_luo_hold(struct file *file)
+void memfd_luo_hold(const struct liveupdate_file_op_args *args,
+		    struct file *file)
 {
 	struct inode *inode = file_inode(file);
 
-	if (!iommu_lu_came())
+	if (!liveupdate_session_has(args, IOMMUFD_LU_COMPATIBLE))
 		return;
 
 	inode_lock(inode);
@@ -49,10 +54,12 @@ void memfd_luo_unhold(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode;
 
-	if (args->retrieve_status <= 0 || !iommu_lu_came())
+	if (args->retrieve_status <= 0)
+		return;
+	inode = file_inode(args->file);
+	if (!memfd_luo_held(inode))
 		return;
 
-	inode = file_inode(args->file);
 	inode_lock(inode);
 	unhold_folios(inode->i_mapping);
 	shmem_freeze(inode, false);

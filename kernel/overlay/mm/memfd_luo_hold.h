@@ -2,38 +2,50 @@
 #ifndef __MM_MEMFD_LUO_HOLD_H
 #define __MM_MEMFD_LUO_HOLD_H
 
-#include <linux/iommu-liveupdate.h>
+#include <linux/kconfig.h>
 #include <linux/mm.h>
+#include <linux/shmem_fs.h>
 
 struct file;
 struct liveupdate_file_op_args;
 
 /*
- * If IOMMU state came over, a device may write to a memfd's memory through a
+ * In a session with an iommufd a device may write to a memfd's memory through a
  * table of the previous kernel, which no pin in this kernel tells of. So until
  * finish the file stays frozen, as it was from preserve on, and the reference
  * to each folio that came from KHO is kept, which stops migration and reclaim.
  * When retrieve fails, the folios are lost until the next kexec.
+ *
+ * A memfd that LUO holds in this kernel is frozen for this reason and no other:
+ * it cannot be preserved anew before it is finished.
  */
-static inline void memfd_luo_hold_folio(struct folio *folio)
+static inline bool memfd_luo_held(struct inode *inode)
 {
-	if (!iommu_lu_came())
+	return IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE) &&
+	       SHMEM_I(inode)->flags & SHMEM_F_MAPPING_FROZEN;
+}
+
+static inline void memfd_luo_put_folio(struct inode *inode, struct folio *folio)
+{
+	if (!memfd_luo_held(inode))
 		folio_put(folio);
 }
 
-static inline u64 memfd_luo_nr_discard(u64 nr_folios)
+static inline u64 memfd_luo_nr_discard(struct inode *inode, u64 nr_folios)
 {
-	return iommu_lu_came() ? 0 : nr_folios;
+	return memfd_luo_held(inode) ? 0 : nr_folios;
 }
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
-void memfd_luo_hold(struct file *file);
+void memfd_luo_hold(const struct liveupdate_file_op_args *args,
+		    struct file *file);
 void memfd_luo_unhold(struct liveupdate_file_op_args *args);
 
 #else
 
-static inline void memfd_luo_hold(struct file *file)
+static inline void memfd_luo_hold(const struct liveupdate_file_op_args *args,
+				  struct file *file)
 {
 }
 

@@ -638,6 +638,49 @@ static int lu_records_init(struct kunit *test)
 	return 0;
 }
 
+/* A node of a tree of 64 branches for each level, then the block */
+static unsigned int lu_steps(const struct iommu_lu_records *records)
+{
+	void *head = rcu_dereference_raw(records->blocks.xa_head);
+
+	if (!xa_is_node(head))
+		return 1;
+	return xa_to_node(head)->shift / XA_CHUNK_SHIFT + 2;
+}
+
+/*
+ * How far it is to a record follows from the largest number there is, not from
+ * the way that got the array there, and not from what is free in it.
+ */
+static void lu_records_steps_test(struct kunit *test)
+{
+	static const struct {
+		u32 records;
+		unsigned int steps;
+	} want[] = { { 1, 1 }, { 64, 2 }, { 4096, 3 }, { 65536, 3 } };
+	struct lu_test *lu = test->priv;
+	u32 index, have = 0;
+	u32 *slot;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(want); i++) {
+		for (; have < want[i].records; have++) {
+			slot = iommu_lu_record_alloc(&lu->records, &index);
+			KUNIT_ASSERT_FALSE(test, IS_ERR(slot));
+			KUNIT_ASSERT_EQ(test, index, have);
+		}
+		kunit_info(test, "%u records: %u steps to any of them\n", have,
+			   lu_steps(&lu->records));
+		KUNIT_EXPECT_EQ(test, lu_steps(&lu->records), want[i].steps);
+		/* The other kernel builds its own tree of the same blocks */
+		KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, lu->head), 0);
+		KUNIT_EXPECT_EQ(test, lu_steps(&lu->in), want[i].steps);
+		KUNIT_EXPECT_PTR_EQ(test, iommu_lu_record(&lu->in, have - 1),
+				    (void *)slot);
+		xa_destroy(&lu->in.blocks);
+	}
+	lu_records_drain(lu, have);
+}
+
 static void lu_records_exit(struct kunit *test)
 {
 	struct lu_test *lu = test->priv;
@@ -673,6 +716,7 @@ static struct kunit_case lu_records_cases[] = {
 	KUNIT_CASE(lu_records_bad_test),
 	KUNIT_CASE(lu_records_loop_test),
 	KUNIT_CASE(lu_records_release_test),
+	KUNIT_CASE(lu_records_steps_test),
 	{},
 };
 

@@ -536,9 +536,6 @@ static struct liveupdate_flb lu_flb = {
 	.compatible = IOMMU_LU_FLB_COMPATIBLE,
 };
 
-/* There is or was a handover, if only one that could not be read */
-static bool lu_came;
-
 /**
  * iommu_lu_in_get - Read the handover, once
  *
@@ -556,20 +553,7 @@ int iommu_lu_in_get(void)
 	ret = liveupdate_flb_get_incoming(&lu_flb, &obj);
 	if (!ret)
 		liveupdate_flb_put_incoming(&lu_flb);
-	if (ret != -ENOENT && ret != -ENODATA && ret != -EOPNOTSUPP)
-		WRITE_ONCE(lu_came, true);
 	return ret;
-}
-
-/**
- * iommu_lu_came - Did the previous kernel hand over IOMMU state?
- *
- * Context: Any, after boot. The answer never changes.
- * Return: true when it did, readable or not.
- */
-bool iommu_lu_came(void)
-{
-	return READ_ONCE(lu_came);
 }
 
 /**

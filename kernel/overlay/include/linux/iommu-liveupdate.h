@@ -180,7 +180,6 @@ void iommu_lu_untake_domain(struct iommu_domain *domain);
 bool iommu_lu_record_in_use(u32 index);
 bool iommu_lu_domain_in_use(struct iommu_domain *domain);
 int iommu_lu_release_domain(struct iommu_domain *domain);
-bool iommu_lu_came(void);
 bool iommu_lu_device_incoming(struct device *dev);
 bool iommu_lu_device_live(struct device *dev);
 void iommu_lu_finish_device(struct device *dev);
@@ -221,11 +220,6 @@ static inline void iommu_lu_probe_device(struct device *dev, bool alone)
 
 static inline void iommu_lu_claimed(struct device *dev)
 {
-}
-
-static inline bool iommu_lu_came(void)
-{
-	return false;
 }
 
 static inline struct iommu_domain *
