@@ -1,168 +1,164 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The owner dies in the new kernel, at the step lu.args=step:N names. Another
- * process, here its parent, takes the session apart without building anything
- * new, and the devices serve anybody again, in the same boot.
+ * Owners that die in the new kernel, one at each step of the way home, each
+ * with a session and a device of its own. Another process, here their parent,
+ * takes the sessions apart, and the devices serve anybody again in the same
+ * boot. It never asks for the memory, which is freed all the same.
  */
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "fresh.h"
 #include "iommufd.h"
+#include "luo.h"
 #include "owner.h"
+#include "reap.h"
 #include "report.h"
 #include "scenario.h"
 #include "traffic.h"
-#include "words.h"
+#include "vmstat.h"
 
-#define SESSION "reaper"
+#define GUEST_BYTES (64ull << 20)
+#define NOTE "reaper-note"
+#define RATE 300
 
-enum {
+enum step {
 	STEP_NOTHING, /* dies before it has asked for anything */
 	STEP_MEMORY,
 	STEP_IOMMUFD,
-	STEP_DEVICES,
+	STEP_DEVICE,
 	STEP_BOUND,
 	STEP_SWAPPED,
+	STEP_DESTROYED, /* nothing is left to do but the finish */
+	STEP_FINISHED,
+	STEPS,
 };
 
-static struct guest guest;
+static const char *const step_name[STEPS] = {
+	"nothing", "memory",  "iommufd",   "device",
+	"bound",   "swapped", "destroyed", "finished",
+};
+
+static struct guest guest[STEPS];
 
 static int reaper_old(unsigned int stage)
 {
-	struct guest_plan plan;
+	int64_t pages = vmstat_iommu_pages();
+	char bdf[DEVICES_MAX][BDF_BYTES];
+	unsigned int have = machine_kept(bdf);
 
-	owner_plan(&plan, SESSION);
-	/* Few: a drive of QEMU finishes all of them before it resets. */
-	plan.reads = 512;
-	if (owner_begin(&guest, &plan) || owner_preserve(&guest) ||
-	    owner_load(&guest, stage))
+	if (!check("machine", have >= STEPS, "%u devices", have))
 		return -1;
+	traffic_rate(RATE);
+	for (int i = 0; i < STEPS; i++) {
+		struct guest *g = &guest[i];
+		/* Few: a drive of QEMU does them all before it resets. */
+		const struct guest_plan plan = {
+			.session = step_name[i],
+			.bytes = GUEST_BYTES,
+			.slots = 1024,
+			.reads = 128,
+			.bdf = { bdf[i] },
+		};
+
+		if (owner_create(g, &plan) || owner_translate(g) ||
+		    owner_start(g))
+			return -1;
+		snprintf(g->suffix, sizeof(g->suffix), "-%s", step_name[i]);
+	}
+	owner_ready();
+	for (int i = 0; i < STEPS; i++)
+		if (owner_preserve(&guest[i]))
+			return -1;
+	if (lost("note", note_leave(NOTE, pages)))
+		return -1;
+	if (owner_load(&guest[0], stage))
+		return -1;
+	for (int i = 0; i < STEPS; i++)
+		pump_stop(&guest[i].pump);
 	return owner_jump();
 }
 
-static int walk(struct guest *g, unsigned long step)
+static int walk(void *arg)
 {
-	unsigned int i;
+	unsigned int step = *(unsigned int *)arg;
+	struct guest *g = &guest[step];
 	int rc = 0;
 
 	if (step >= STEP_MEMORY)
-		rc = guest_retrieve_memory(g, SESSION);
+		rc = guest_retrieve_memory(g, step_name[step]);
 	if (!rc && step >= STEP_IOMMUFD)
 		rc = guest_retrieve_iommufd(g);
-	for (i = 0; !rc && step >= STEP_DEVICES && i < g->devices; i++)
-		rc = guest_retrieve_device(g, i);
-	for (i = 0; !rc && step >= STEP_BOUND && i < g->devices; i++)
-		rc = device_connect(&g->device[i], g->device[i].vfio.fd,
+	if (!rc && step >= STEP_DEVICE)
+		rc = guest_retrieve_device(g, 0);
+	if (!rc && step >= STEP_BOUND)
+		rc = device_connect(&g->device[0], g->device[0].vfio.fd,
 				    g->iommufd);
 	if (!rc && step >= STEP_SWAPPED)
 		rc = guest_remap(g);
 	if (!rc && step >= STEP_SWAPPED)
 		rc = guest_attach(g, g->hwpt);
+	if (!rc && step >= STEP_DESTROYED)
+		rc = guest_destroy_restored(g);
+	if (!rc && step >= STEP_FINISHED)
+		rc = luo_finish(g->session);
 	return rc;
 }
 
-/* A child that gets as far as @step and is killed there. */
-static int die_at(unsigned long step)
+static bool reap(unsigned int step)
 {
-	int status;
-	pid_t pid;
+	const struct remains is = {
+		.iommufd = true,
+		.device = true,
+		.bound = step >= STEP_BOUND,
+		.swapped = step >= STEP_SWAPPED,
+	};
+	char name[40];
 
-	pid = fork();
-	if (pid < 0)
-		return -1;
-	if (!pid) {
-		if (lost("child", walk(&guest, step)))
-			_exit(1);
-		kill(getpid(), SIGKILL);
-		_exit(1);
-	}
-	if (waitpid(pid, &status, 0) != pid)
-		return -1;
-	return check("owner-died",
-		     WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-		     "at step %lu", step) ?
-		       0 :
-		       -1;
-}
-
-/* Nothing new is built: the devices are led off the restored HWPT instead. */
-static int take_apart(struct guest *g, unsigned long step)
-{
-	uint32_t id;
-
-	/* The same files come back as the dead owner had, bound or not. */
-	if (lost("retrieve-iommufd", guest_retrieve_iommufd(g)))
-		return -1;
-	for (unsigned int i = 0; i < g->devices; i++) {
-		struct device *d = &g->device[i];
-
-		if (lost("retrieve-device", guest_retrieve_device(g, i)))
-			return -1;
-		if (step < STEP_BOUND &&
-		    lost("bind", vfio_bind(d->vfio.fd, g->iommufd,
-					   &d->vfio.devid)))
-			return -1;
-	}
-	if (!check_rc("restore",
-		      hwpt_restore(g->iommufd, TOKEN_HWPT, &id), 0))
-		return -1;
-	for (unsigned int i = 0; i < g->devices; i++) {
-		struct vfio *v = &g->device[i].vfio;
-
-		if (step < STEP_SWAPPED && lost("attach", vfio_attach(v, id)))
-			return -1;
-		if (lost("detach", vfio_detach(v)))
-			return -1;
-	}
-	if (!check_rc("destroy", iommufd_destroy(g->iommufd, id), 0))
-		return -1;
-	return check_rc("finish", guest_finish(g), 0) ? 0 : -1;
+	if (step < STEP_DESTROYED)
+		return reap_session(step_name[step], step_name[step], &is);
+	/* With nothing left to do the session finished when it was closed. */
+	snprintf(name, sizeof(name), "session-gone-%s", step_name[step]);
+	return check_rc(name, luo_retrieve_session(luo_open(),
+						   step_name[step]),
+			-ENOENT);
 }
 
 static int reaper_new(unsigned int stage)
 {
-	unsigned long step = arg_number("step", STEP_NOTHING);
+	int64_t was, before = meminfo_free(), freed;
 	char bdf[DEVICES_MAX][BDF_BYTES];
-	unsigned int count;
-	int64_t was;
-	int rc;
+	unsigned int step;
 
 	(void)stage;
-	count = machine_kept(bdf);
-	for (unsigned int i = 0; i < count; i++)
-		if (lost("vfio-pci", pci_bind(bdf[i], "vfio-pci")))
+	machine_kept(bdf);
+	/* Their children share it: a process opens it, and keeps it. */
+	if (lost("luo", luo_open()) || lost("note", note_read(NOTE, &was)))
+		return -1;
+	for (step = 0; step < STEPS; step++)
+		if (lost("vfio-pci", pci_bind(bdf[step], "vfio-pci")))
 			return -1;
-	if (die_at(step) || owner_arrive(&guest, SESSION))
-		return -1;
-	was = guest.control->iommu_pages;
-	if (take_apart(&guest, step))
-		return -1;
+	for (step = 0; step < STEPS; step++)
+		if (!perish(step_name[step], walk, &step))
+			return -1;
+	for (step = 0; step < STEPS; step++)
+		if (!reap(step))
+			return -1;
 	event("reaped");
-	rc = owner_unbind(&guest);
-	owner_close(&guest);
-	for (unsigned int i = 0; i < count; i++) {
-		char name[40];
-
-		snprintf(name, sizeof(name), "device-%.15s", bdf[i]);
-		fresh_use(name, bdf[i]);
-		snprintf(name, sizeof(name), "native-%.15s", bdf[i]);
-		check_rc(name, pci_offer(bdf[i], PCI_NATIVE), 0);
-		lost("unbind", pci_unbind(bdf[i]));
-	}
+	for (step = 0; step < STEPS; step++)
+		reap_device(bdf[step]);
 	traffic_stop_host();
+	freed = meminfo_free() - before;
+	check("memory-back", freed > (int64_t)(STEPS * GUEST_BYTES >> 10) * 9 / 10,
+	      "%lld of %llu KiB", (long long)freed, STEPS * GUEST_BYTES >> 10);
 	owner_count(was);
-	return rc;
+	return 0;
 }
 
 static const struct scenario reaper = {
 	.name = "reaper",
 	.rows = "A10",
-	.description = "the owner dies after the jump, another takes it apart",
+	.description = "owners die at each step after the jump, another reaps",
 	.stages = { reaper_old, reaper_new },
 };
 SCENARIO(reaper);

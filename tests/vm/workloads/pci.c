@@ -94,6 +94,11 @@ int pci_probe(const char *bdf)
 	return put_text(SYSFS "/drivers_probe", bdf);
 }
 
+int pci_rescan(void)
+{
+	return put_text(SYSFS "/rescan", "1");
+}
+
 static int leave_driver(const char *bdf)
 {
 	char path[PATH_BYTES], name[40];

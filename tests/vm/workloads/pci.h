@@ -33,6 +33,8 @@ int pci_override(const char *bdf, const char *driver);
 int pci_probe(const char *bdf);
 /* Writes to a file of the device in sysfs, as "remove" or "driver/unbind". */
 int pci_write_file(const char *bdf, const char *file, const char *text);
+/* Looks for devices that are not known yet. */
+int pci_rescan(void);
 /* Opens the configuration space; the caller closes it. */
 int pci_config_open(const char *bdf);
 int pci_read16(const char *bdf, unsigned int at, uint16_t *ret);

@@ -44,6 +44,33 @@ int vfio_cdev_open(const char *bdf)
 	return fd < 0 ? -errno : fd;
 }
 
+int vfio_group_open(const char *bdf, int iommufd)
+{
+	char path[128], target[128], *base;
+	int group, fd, rc = 0;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group",
+		 bdf);
+	got = readlink(path, target, sizeof(target) - 1);
+	if (got < 0)
+		return -errno;
+	target[got] = 0;
+	base = strrchr(target, '/');
+	snprintf(path, sizeof(path), "/dev/vfio%.20s", base ? base : "/none");
+	group = open(path, O_RDWR | O_CLOEXEC);
+	if (group < 0)
+		return -errno;
+	if (ioctl(group, VFIO_GROUP_SET_CONTAINER, &iommufd))
+		rc = -errno;
+	if (!rc) {
+		fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+		rc = fd < 0 ? -errno : fd;
+	}
+	close(group);
+	return rc;
+}
+
 int vfio_bind(int fd, int iommufd, uint32_t *ret_devid)
 {
 	struct vfio_device_bind_iommufd cmd = {

@@ -19,6 +19,8 @@ struct vfio {
 
 /* Opens the node of a device bound to vfio-pci; an fd or -errno. */
 int vfio_cdev_open(const char *bdf);
+/* The older way, with the iommufd as the group's container. */
+int vfio_group_open(const char *bdf, int iommufd);
 /* Starts from an fd, opened or retrieved: bind and map BAR 0. */
 int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd);
 int vfio_bind(int fd, int iommufd, uint32_t *ret_devid);

@@ -7,8 +7,9 @@
 
 /* NR_IOMMU_PAGES, exact: per-CPU remainders are folded in first. */
 int64_t vmstat_iommu_pages(void);
-/* MemAvailable, MemFree in KiB. */
+/* MemAvailable in KiB. */
 int64_t meminfo_available(void);
+/* Free memory in KiB. */
 int64_t meminfo_free(void);
 
 /* KiB of shared memory in huge pages. */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Owners that die, and what another process does about it: take the session
+ * apart without building anything new, and find the device as good as any.
+ */
+#ifndef LU_REAP_H
+#define LU_REAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Runs @walk in a child and kills the child where it returns 0. False, with a
+ * failed check, when it did not get that far.
+ */
+bool perish(const char *name, int (*walk)(void *arg), void *arg);
+
+/* How far the dead owner had come. */
+struct remains {
+	bool iommufd; /* in the session */
+	bool device; /* in the session */
+	bool bound; /* the device, in this kernel */
+	bool swapped; /* the device is off the restored HWPT */
+};
+
+/*
+ * Retrieves, takes apart, finishes. The memory is not asked for. The checks'
+ * names end in @name, and so does the session's.
+ */
+bool reap_session(const char *session, const char *name,
+		  const struct remains *is);
+/* The device serves a new user, and its native driver. */
+void reap_device(const char *bdf);
+
+/* A note from one kernel to the next, in a session of its own. */
+int note_leave(const char *session, int64_t number);
+int note_read(const char *session, int64_t *ret_number);
+
+#endif
