@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all kernel shell series check status setup clean
+.PHONY: help demo test test-all soak kernel shell series check status setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -10,6 +10,7 @@ help:
 	@echo "make demo STOCK=1  the same with our kernel options off: the transfers stop"
 	@echo "make test          the tests everybody runs"
 	@echo "make test-all      those that need a kernel with KASAN and lockdep, or patience"
+	@echo "make soak          1,000 live updates in a row, in an hour or two"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
 	@echo "make status        what we add to the kernel, what the cache holds"
@@ -40,6 +41,10 @@ test: setup
 
 test-all: setup
 	@tests/run patient
+
+soak: kernel
+	@tests/vm/run --kernel build/kernel-lu --out build/soak \
+		again:n=1000:judge=dma-frames:seconds=36000
 
 shell: kernel
 	@tests/vm/shell

@@ -429,6 +429,10 @@ class Cases(unittest.TestCase):
                          ("q35-intel-1cpu", "a:1,b:2,+c=3", "A1"))
         self.assertNotIn(":", case.name)
         self.assertIs(cases.from_spec("demo", table), table["demo"])
+        case = cases.from_spec("demo:a=9:judge=dma-frames:seconds=7", table)
+        self.assertEqual((case.args, case.judge, case.seconds), ("a:9", "dma-frames", 7))
+        with self.assertRaisesRegex(RigError, "unknown judge 'mild'"):
+            cases.from_spec("demo:judge=mild", table)
 
     def test_mistakes(self):
         for row in ("a b c", "a a vax - lu - - -", "a a - - bsd - - -", "a a - - lu - maybe -",

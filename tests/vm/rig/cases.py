@@ -124,8 +124,16 @@ def load_both() -> Dict[str, Case]:
 SPEC = re.compile(r"^(?P<scenario>[\w.-]+)(?:@(?P<machine>[\w.-]+))?(?P<args>(?::[^:\s]+)*)$")
 
 
+def _join(args: str, given: List[str]) -> str:
+    """A key that is given takes the place of the table's."""
+    keys = {word.split(":")[0] for word in given if not word.startswith("+")}
+    return ",".join([word for word in args.split(",")
+                     if word and word.split(":")[0] not in keys] + given)
+
+
 def from_spec(spec: str, table: Dict[str, Case]) -> Case:
-    """NAME of the table, or SCENARIO[@MACHINE][:k=v]... for something else."""
+    """NAME of the table, or SCENARIO[@MACHINE][:k=v]... for something else. The
+    keys judge and seconds stand for those columns."""
     if spec in table:
         return table[spec]
     match = SPEC.match(spec)
@@ -134,6 +142,14 @@ def from_spec(spec: str, table: Dict[str, Case]) -> Case:
     base = table.get(match["scenario"]) or Case(match["scenario"], match["scenario"])
     given = [word if word[0] in "+>" else word.replace("=", ":", 1)
              for word in match["args"].split(":") if word]
-    args = ",".join([part for part in [base.args] if part] + given)
+    columns = dict(word.split(":") for word in given
+                   if re.match(r"judge:[\w-]+$|seconds:\d+$", word))
+    given = [word for word in given if word.split(":")[0] not in columns]
+    try:
+        judge = check_judge(columns.get("judge", base.judge))
+    except ValueError as err:
+        raise RigError(f"'{spec}': {err}.") from None
     name = re.sub(r"[^\w.-]+", "-", spec)
-    return base._replace(name=name, args=args, machine=match["machine"] or base.machine)
+    return base._replace(name=name, args=_join(base.args, given), judge=judge,
+                         seconds=int(columns.get("seconds", base.seconds)),
+                         machine=match["machine"] or base.machine)

@@ -15,7 +15,7 @@ import os
 import queue
 import threading
 import time
-from typing import Dict, List, NamedTuple, Optional, Union
+from typing import Dict, List, NamedTuple, Optional, Set, Union
 
 Value = Union[int, float, str]
 
@@ -61,6 +61,7 @@ class Transcript:
         self.end: Optional[End] = None
         self.wrong_nonce = 0
         self.faults: List[str] = []
+        self._names: Set[str] = set()
         self._blob_name = ""
         self._blob_size = 0
         self._blob: List[str] = []
@@ -100,8 +101,9 @@ class Transcript:
         if verdict not in ("pass", "fail", "skip"):
             self.faults.append(f"check '{name}' says '{verdict}'")
             verdict = "fail"
-        if any(c.name == name for c in self.checks):
+        if name in self._names:
             self.faults.append(f"check '{name}' came twice")
+        self._names.add(name)
         self.checks.append(Check(name, verdict, text))
 
     def _take_blob(self, rest: str, ns: int) -> None:

@@ -2,7 +2,8 @@
 /*
  * Live updates in a row, lu.args=n:N of them, all under load: the drive reads
  * for ever, frames keep coming. Each kernel takes everything back, swaps,
- * finishes, and preserves anew.
+ * finishes, and preserves anew. What the kernel has in use after the first
+ * finish is what it has in use after the last one.
  */
 #include <stdio.h>
 
@@ -10,9 +11,19 @@
 #include "report.h"
 #include "scenario.h"
 #include "traffic.h"
+#include "vmstat.h"
 #include "words.h"
 
 #define SESSION "again"
+/* Frames each second: few enough for all of them to be logged. */
+#define RATE 400
+/*
+ * Memory a kernel gives to its allocators is not the same to the page at each
+ * boot. A page for each device and update would be 8 KiB.
+ */
+#define SLACK_KIB 4096
+/* Where a kernel tells the last one, in guest memory */
+enum { NOTE_TABLES, NOTE_TOTAL, NOTE_FREE };
 
 static struct guest guest;
 
@@ -43,13 +54,43 @@ static int first(unsigned int stage)
 	if (owner_translate(&guest) || owner_start(&guest))
 		return -1;
 	owner_ready();
+	traffic_rate(arg_number("rate", RATE));
 	if (owner_warm(&guest))
 		return -1;
 	return move_on(stage);
 }
 
+static void check_used(const char *name, int64_t is, int64_t was, int64_t slack)
+{
+	check(name, is >= was - slack && is <= was + slack, "%lld, %lld once",
+	      (long long)is, (long long)was);
+}
+
+/* With nothing of a live update left, and the guest's own in use. */
+static void compare(struct guest *g, unsigned int stage, bool last)
+{
+	int64_t total = meminfo_total(), free = meminfo_free(), tables;
+	uint64_t *note = g->control->note;
+
+	value(owner_tag(g, "free_kib"), free);
+	if (stage > 2 && !last)
+		return;
+	tables = vmstat_iommu_pages();
+	if (stage == 2) {
+		note[NOTE_TABLES] = tables;
+		note[NOTE_TOTAL] = total;
+		note[NOTE_FREE] = free;
+	}
+	if (!last)
+		return;
+	check_used("grown-tables", tables, note[NOTE_TABLES], 0);
+	check_used("grown-reserved", total, note[NOTE_TOTAL], SLACK_KIB);
+	check_used("grown-used", free, note[NOTE_FREE], SLACK_KIB);
+}
+
 static int later(unsigned int stage)
 {
+	bool last = stage > arg_number("n", 3);
 	int rc;
 
 	if (owner_arrive(&guest, SESSION))
@@ -58,7 +99,9 @@ static int later(unsigned int stage)
 	read_for_ever(true);
 	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
 	     owner_release(&guest);
-	if (!rc && stage <= arg_number("n", 3))
+	if (!rc)
+		compare(&guest, stage, last);
+	if (!rc && !last)
 		return move_on(stage);
 
 	read_for_ever(false);

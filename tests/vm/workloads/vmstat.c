@@ -81,6 +81,11 @@ static int64_t pages_of_cpus(void)
 	return pages;
 }
 
+int64_t meminfo_total(void)
+{
+	return find_number("/proc/meminfo", "MemTotal:");
+}
+
 int64_t meminfo_free(void)
 {
 	return find_number("/proc/meminfo", "MemFree:") + pages_of_cpus() * 4;

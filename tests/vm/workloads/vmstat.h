@@ -9,7 +9,8 @@
 int64_t vmstat_iommu_pages(void);
 /* MemAvailable in KiB. */
 int64_t meminfo_available(void);
-/* Free memory in KiB. */
+/* In KiB: all memory that is not reserved, and what of it is free. */
+int64_t meminfo_total(void);
 int64_t meminfo_free(void);
 
 /* KiB of shared memory in huge pages. */
