@@ -2,12 +2,15 @@
 /*
  * Two guests in one owner, each with memory, an iommufd and a session of its
  * own, sharing out whatever devices the machine has between them. Each
- * iommufd also has a marked HWPT that no device is attached to.
+ * iommufd also has a marked HWPT that no device is attached to. Beside them a
+ * crowd of sessions without devices: 256 HWPTs in all.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "counts.h"
+#include "crowd.h"
 #include "iommufd.h"
 #include "owner.h"
 #include "report.h"
@@ -19,6 +22,9 @@
 #define TOKEN_SPARE (TOKEN_HWPT + 1)
 #define SLOTS_MANY 8192
 #define READS_MANY 256
+#define CROWD 63
+/* A device of the machine that nobody keeps, and for the crowd to borrow. */
+#define LENT "0000:00:09.0"
 
 static struct guest guest[GUESTS];
 static const char *const session[GUESTS] = { "many-a", "many-b" };
@@ -69,6 +75,24 @@ static int spare_hwpt(struct guest *g)
 	return lost("spare-hwpt", rc) ? -1 : 0;
 }
 
+/* Sessions that close in between leave neither records nor gaps. */
+static int make_crowd(void)
+{
+	struct counts was;
+
+	if (lost("vfio-pci", pci_bind(LENT, "vfio-pci")) ||
+	    !crowd_make(CROWD, LENT) || lost("unbind", pci_unbind(LENT)) ||
+	    lost("counts", counts_read(&was)))
+		return -1;
+	value("records_of_domains", was.n[COUNT_OUT_DOMAINS]);
+	check("crowd-domains",
+	      was.n[COUNT_OUT_DOMAINS] == CROWD * CROWD_HWPTS,
+	      "%lld records", (long long)was.n[COUNT_OUT_DOMAINS]);
+	if (!crowd_shuffle())
+		return -1;
+	return counts_check("crowd-counts", &was) ? 0 : -1;
+}
+
 static int many_old(unsigned int stage)
 {
 	struct guest_plan plan;
@@ -82,6 +106,8 @@ static int many_old(unsigned int stage)
 		if (owner_translate(&guest[i]))
 			return -1;
 	}
+	if (make_crowd())
+		return -1;
 	for (i = 0; i < GUESTS; i++)
 		if (owner_start(&guest[i]))
 			return -1;
@@ -136,6 +162,8 @@ static int many_new(unsigned int stage)
 	was = guest[0].control->iommu_pages;
 	for (i = 0; i < GUESTS; i++)
 		rc |= take_back(&guest[i]);
+	if (!crowd_take_apart(CROWD))
+		rc = -1;
 
 	traffic_stop_host();
 	for (i = 0; i < GUESTS; i++) {
@@ -157,7 +185,7 @@ static int many_new(unsigned int stage)
 static const struct scenario many = {
 	.name = "many",
 	.rows = "A7,A11,B1,B4",
-	.description = "several devices, two iommufds, two sessions",
+	.description = "several devices, 65 sessions and iommufds, 256 HWPTs",
 	.stages = { many_old, many_new },
 };
 SCENARIO(many);
