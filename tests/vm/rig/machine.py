@@ -12,6 +12,7 @@ One statement per line, '#' starts a comment:
     port ID ADDR                   a PCIe root port on the root bus
     nic ROLE BDF [bus=ID] [stream=N|none]
     nvme ROLE BDF [bus=ID] [iops=N]
+    disk ROLE BDF [bus=ID]         a virtio disk, for its native driver
     device ROLE BDF QEMU-SPEC      anything else
     iommu NAME                     text for reports
 
@@ -143,7 +144,7 @@ class Machine:
             self.append += words
         elif verb == "port":
             self.ports.append(Port(words[0], words[1]))
-        elif verb in ("nic", "nvme", "device"):
+        elif verb in ("nic", "nvme", "disk", "device"):
             self.add_device(verb, words)
         elif verb == "from":
             self.read(MACHINES / words[0])

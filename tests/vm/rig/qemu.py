@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from . import media
-from .base import RigError
+from .base import RigError, slowness
 from .machine import Device, Machine
 
 OLDEST = (7, 2)
@@ -32,6 +32,8 @@ SO_RCVBUFFORCE = 33
 SO_MEMINFO = 55
 MEMINFO_QUEUED, MEMINFO_DROPS = 0, 8
 PR_SET_PDEATHSIG = 1
+# how long a slot may take to lose its power
+UNPLUG_S = 20
 
 # q35's memory mapped configuration space, where its firmware puts it
 ECAM = 0xB0000000
@@ -188,6 +190,8 @@ class Qemu:
         self.console, self._console_out = _pipe()
         self.wire, self._wire_out = _pipe()
         self._wire_in, self.wire_back = _pipe()
+        self.plugged: Dict[str, str] = {}
+        self.plugs = 0
         ours, self._qmp = socket.socketpair()
         self.monitor = Monitor(ours)
         ours, self._qtest = socket.socketpair()
@@ -218,12 +222,49 @@ class Qemu:
                 "-device", f"nvme,id={name},serial={name},bus={device.bus},addr={device.addr}",
                 "-device", f"nvme-ns,drive=thr-{name},bus={name},nsid=1"]
 
+    @staticmethod
+    def _drive(name: str) -> Dict[str, Any]:
+        """The image, for a disk without a limit."""
+        return {"driver": "file", "node-name": f"file-{name}", "read-only": True,
+                "filename": str(media.image())}
+
+    @staticmethod
+    def _disk(name: str, bus: str, addr: str) -> Dict[str, Any]:
+        """One whose DMA goes through the IOMMU, as that of hardware does."""
+        return {"driver": "virtio-blk-pci", "id": name, "drive": f"file-{name}", "bus": bus,
+                "addr": addr, "iommu_platform": True, "disable-legacy": "on"}
+
+    def _virtio(self, device: Device) -> List[str]:
+        return ["-blockdev", json.dumps(self._drive(device.ident)),
+                "-device", json.dumps(self._disk(device.ident, device.bus, device.addr))]
+
+    def _wait_gone(self, name: str) -> None:
+        """The guest forgets a device a while before its slot is off."""
+        until = time.monotonic() + UNPLUG_S * slowness()
+        while any(item["name"] == name for item in
+                  self.monitor.execute("qom-list", path="/machine/peripheral")):
+            if time.monotonic() > until:
+                raise RigError(f"{name} is still in its slot")
+            time.sleep(0.05)
+
+    def plug(self, port: str) -> None:
+        """Put a disk behind a root port, as a hand would."""
+        self._wait_gone(self.plugged.get(port, ""))
+        self.plugs += 1
+        self.plugged[port] = name = f"plug{self.plugs}"
+        self.monitor.execute("blockdev-add", **self._drive(name))
+        self.monitor.execute("device_add", **self._disk(name, port, "00.0"))
+
+    def unplug(self, port: str) -> None:
+        """Press the button; the guest lets go of the disk when it is ready."""
+        self.monitor.execute("device_del", id=self.plugged[port])
+
     def _devices(self) -> List[str]:
         argv: List[str] = []
         for number, port in enumerate(self.machine.ports, start=1):
             argv += ["-device", f"pcie-root-port,id={port.ident},bus=pcie.0,addr={port.addr},"
                      f"chassis={number},slot={number}"]
-        makers = {"nic": self._nic, "nvme": self._nvme}
+        makers = {"nic": self._nic, "nvme": self._nvme, "disk": self._virtio}
         for device in self.machine.devices:
             if device.kind == "device":
                 argv += ["-device", f"{device.spec},id={device.ident},addr={device.addr}"]

@@ -184,7 +184,16 @@ class Run:
             rate = event.fields.get("n", str(RATE))
             self.tell_sender(f"rate {self.rate(int(rate))}")
             wire.say(self.vm.wire_back, f"rate-{rate}")
+        elif event.name in ("plug", "unplug"):
+            self.move_disk(event.name, event.fields.get("port", ""))
         self.watch(event)
+
+    def move_disk(self, what: str, port: str) -> None:
+        try:
+            (self.vm.plug if what == "plug" else self.vm.unplug)(port)
+        except (KeyError, RigError) as err:
+            self.stopped_because = self.stopped_because or f"{what} at '{port}': {err}"
+        wire.say(self.vm.wire_back, f"{what}-{port}")
 
     def push_intruders(self) -> None:
         """Once the old kernel is going down: see PUSH_NS."""

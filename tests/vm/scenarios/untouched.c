@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A disk that takes no part is read by its native driver all the time, and
+ * other disks come and go between preserve and finish, in both kernels, while
+ * the guest's devices are kept.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "disk.h"
+#include "owner.h"
+#include "report.h"
+#include "scenario.h"
+#include "traffic.h"
+
+#define SESSION "untouched"
+#define READS 50
+/* Where the firmware numbers the ports' buses. */
+#define PORT_A "rp1"
+#define AT_A "0000:01:00.0"
+#define PORT_B "rp2"
+#define AT_B "0000:02:00.0"
+
+static struct guest guest;
+static struct disk stays, in_a, in_b;
+
+static void works(const char *when, const char *what, struct disk *d)
+{
+	bool well = disk_works(d, READS);
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s-%s", what, when);
+	check(name, well, "%llu reads, %llu bad",
+	      (unsigned long long)d->reads, (unsigned long long)d->bad);
+}
+
+static int plug(const char *when, struct disk *d, const char *port,
+		const char *at)
+{
+	if (!disk_plug(port, at) || lost("disk", disk_start(d, at)))
+		return -1;
+	works(when, port, d);
+	works(when, "disk", &stays);
+	return 0;
+}
+
+static int unplug(const char *when, struct disk *d, const char *port,
+		  const char *at)
+{
+	char name[64];
+
+	disk_stop(d);
+	if (!disk_unplug(port, at))
+		return -1;
+	snprintf(name, sizeof(name), "%s-unplugged-%s", port, when);
+	check(name, !d->bad, "%llu reads, %llu bad",
+	      (unsigned long long)d->reads, (unsigned long long)d->bad);
+	works(when, "disk-unplugged", &stays);
+	return 0;
+}
+
+static int start_disk(void)
+{
+	char bdf[BDF_BYTES];
+
+	if (lost("disk", pci_find(DISK_ID, 0, bdf)) ||
+	    lost("disk", disk_start(&stays, bdf)))
+		return -1;
+	return 0;
+}
+
+static int untouched_old(unsigned int stage)
+{
+	struct guest_plan plan;
+
+	owner_plan(&plan, SESSION);
+	if (start_disk() || owner_begin(&guest, &plan))
+		return -1;
+	works("before", "disk", &stays);
+	if (owner_preserve(&guest) ||
+	    plug("preserved", &in_b, PORT_B, AT_B) ||
+	    unplug("preserved", &in_b, PORT_B, AT_B) ||
+	    plug("preserved-too", &in_a, PORT_A, AT_A))
+		return -1;
+	/* Both disks are read until this kernel ends. */
+	if (owner_load(&guest, stage))
+		return -1;
+	return owner_jump();
+}
+
+static int untouched_new(unsigned int stage)
+{
+	int rc;
+
+	(void)stage;
+	if (start_disk() || lost("disk", disk_start(&in_a, AT_A)))
+		return -1;
+	works("arrived", "disk", &stays);
+	works("arrived", PORT_A, &in_a);
+	if (plug("jumped", &in_b, PORT_B, AT_B) ||
+	    unplug("jumped", &in_a, PORT_A, AT_A) ||
+	    owner_arrive(&guest, SESSION) || owner_reclaim(&guest) ||
+	    plug("claimed", &in_a, PORT_A, AT_A) || owner_swap(&guest) ||
+	    unplug("claimed", &in_b, PORT_B, AT_B) || owner_release(&guest))
+		return -1;
+	works("finished", "disk", &stays);
+	works("finished", PORT_A, &in_a);
+	owner_settle(&guest);
+	traffic_check(&guest, "");
+	traffic_values(&guest);
+	rc = owner_unbind(&guest);
+	disk_stop(&in_a);
+	disk_stop(&stays);
+	traffic_blobs(&guest);
+	owner_verify(&guest);
+	owner_close(&guest);
+	return rc;
+}
+
+static const struct scenario untouched = {
+	.name = "untouched",
+	.rows = "B6,B10",
+	.description = "disks with a native driver come, go and work",
+	.stages = { untouched_old, untouched_new },
+};
+SCENARIO(untouched);
