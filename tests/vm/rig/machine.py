@@ -9,7 +9,7 @@ One statement per line, '#' starts a comment:
     accel TEXT                     how the CPUs are emulated; the last one counts
     option TEXT...                 passed to QEMU as it stands
     append TEXT...                 added to the kernel command line
-    port ID ADDR                   a PCIe root port on the root bus
+    port ID ADDR [QEMU-PROPERTIES] a PCIe root port on the root bus
     nic ROLE BDF [bus=ID] [stream=N|none]
     nvme ROLE BDF [bus=ID] [iops=N]
     disk ROLE BDF [bus=ID]         a virtio disk, for its native driver
@@ -54,6 +54,7 @@ class Device(NamedTuple):
 class Port(NamedTuple):
     ident: str
     addr: str
+    more: str = ""
 
     @property
     def source_id(self) -> int:
@@ -115,7 +116,8 @@ class Machine:
         source_id(bdf)
         ident = f"{kind}{sum(d.kind == kind for d in self.devices)}"
         if kind == "device":
-            spec, bus = " ".join(rest), "pcie.0"
+            spec = " ".join(rest)
+            bus = next((word[4:] for word in spec.split(",") if word.startswith("bus=")), "pcie.0")
             self.devices.append(Device(kind, role, bdf, ident, bus, spec=spec))
             return
         given = dict(word.split("=", 1) for word in rest)
@@ -143,7 +145,7 @@ class Machine:
         elif verb == "append":
             self.append += words
         elif verb == "port":
-            self.ports.append(Port(words[0], words[1]))
+            self.ports.append(Port(words[0], words[1], "".join("," + w for w in words[2:])))
         elif verb in ("nic", "nvme", "disk", "device"):
             self.add_device(verb, words)
         elif verb == "from":

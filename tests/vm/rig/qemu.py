@@ -263,7 +263,7 @@ class Qemu:
         argv: List[str] = []
         for number, port in enumerate(self.machine.ports, start=1):
             argv += ["-device", f"pcie-root-port,id={port.ident},bus=pcie.0,addr={port.addr},"
-                     f"chassis={number},slot={number}"]
+                     f"chassis={number},slot={number}{port.more}"]
         makers = {"nic": self._nic, "nvme": self._nvme, "disk": self._virtio}
         for device in self.machine.devices:
             if device.kind == "device":

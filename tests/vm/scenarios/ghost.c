@@ -15,11 +15,16 @@
 #include "report.h"
 #include "scenario.h"
 #include "traffic.h"
+#include "vmstat.h"
 
 #define SESSION "kept"
 #define GHOST "ghost"
 /* Few: a drive of QEMU finishes all of them before it resets. */
 #define GHOST_READS 512
+#define KEPT_BYTES (256ull << 20)
+#define GHOST_BYTES (128ull << 20)
+/* In guest memory: all there was in the old kernel, in KiB. */
+enum { NOTE_TOTAL };
 
 static struct guest kept, ghost;
 
@@ -29,12 +34,12 @@ static int ghost_old(unsigned int stage)
 
 	owner_plan(&plan, SESSION);
 	owner_plan_only(&plan, E1000E_ID);
-	plan.bytes = 256 << 20;
+	plan.bytes = KEPT_BYTES;
 	if (owner_create(&kept, &plan))
 		return -1;
 	owner_plan(&plan, GHOST);
 	owner_plan_only(&plan, NVME_ID);
-	plan.bytes = 128 << 20;
+	plan.bytes = GHOST_BYTES;
 	plan.reads = GHOST_READS;
 	if (owner_create(&ghost, &plan))
 		return -1;
@@ -48,6 +53,7 @@ static int ghost_old(unsigned int stage)
 	    owner_preserve(&kept))
 		return -1;
 	/* Owner and devices stay as they are; only the session goes. */
+	kept.control->note[NOTE_TOTAL] = meminfo_total();
 	close(ghost.session);
 	ghost.session = -1;
 	if (owner_load(&kept, stage))
@@ -56,14 +62,27 @@ static int ghost_old(unsigned int stage)
 	return owner_jump();
 }
 
+/* Only what the other guest has is reserved. @total is of the first moment. */
+static void check_memory(int64_t total)
+{
+	int64_t less = (int64_t)kept.control->note[NOTE_TOTAL] - total;
+
+	check("ghost-memory",
+	      less < (int64_t)((KEPT_BYTES + GHOST_BYTES / 2) >> 10),
+	      "%lld KiB are reserved, %llu kept", (long long)less,
+	      KEPT_BYTES >> 10);
+}
+
 static int ghost_new(unsigned int stage)
 {
+	int64_t total = meminfo_total();
 	char bdf[BDF_BYTES];
 	int rc;
 
 	(void)stage;
 	if (owner_arrive(&kept, SESSION))
 		return -1;
+	check_memory(total);
 	rc = luo_retrieve_session(luo_open(), GHOST);
 	check_rc("ghost-session", rc < 0 ? rc : 0, -ENOENT);
 	if (lost("ghost-device", pci_find(NVME_ID, 0, bdf)))

@@ -134,7 +134,8 @@ static void try_memory(void)
 /* Through sysfs, with no driver and then with vfio-pci on the device. */
 static void try_sysfs(const char *when, const char *bdf)
 {
-	check_rc(name_on(when, "reset"), pci_write_file(bdf, "reset", "1"), -EBUSY);
+	check_rc(name_on(when, "reset"), pci_write_file(bdf, "reset", "1"),
+		 -EBUSY);
 	check_rc(name_on(when, "remove"),
 		 pci_write_file(bdf, "remove", "1"), -EBUSY);
 	check_rc(name_on(when, "group-type"),

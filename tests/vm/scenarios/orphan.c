@@ -220,6 +220,8 @@ static int broker_old(unsigned int stage)
 static int broker_new(unsigned int stage)
 {
 	int64_t was, before = meminfo_free(), freed;
+	/* All but the first had memory in their sessions. */
+	int64_t kib = (STEPS - 1) * GUEST_BYTES >> 10;
 	char bdf[DEVICES_MAX][BDF_BYTES];
 
 	(void)stage;
@@ -240,12 +242,9 @@ static int broker_new(unsigned int stage)
 	for (unsigned int i = 0; i < STEPS; i++)
 		reap_device(bdf[i]);
 	traffic_stop_host();
-	/* All but the first had memory in their sessions. */
 	freed = meminfo_free() - before;
-	check("memory-back",
-	      freed > (int64_t)((STEPS - 1) * GUEST_BYTES >> 10) * 9 / 10,
-	      "%lld of %llu KiB", (long long)freed,
-	      (STEPS - 1) * GUEST_BYTES >> 10);
+	check("memory-back", freed > kib * 9 / 10, "%lld of %lld KiB",
+	      (long long)freed, (long long)kib);
 	owner_count(was);
 	return 0;
 }

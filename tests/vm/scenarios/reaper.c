@@ -127,6 +127,7 @@ static bool reap(unsigned int step)
 static int reaper_new(unsigned int stage)
 {
 	int64_t was, before = meminfo_free(), freed;
+	int64_t kib = STEPS * GUEST_BYTES >> 10;
 	char bdf[DEVICES_MAX][BDF_BYTES];
 	unsigned int step;
 
@@ -149,8 +150,8 @@ static int reaper_new(unsigned int stage)
 		reap_device(bdf[step]);
 	traffic_stop_host();
 	freed = meminfo_free() - before;
-	check("memory-back", freed > (int64_t)(STEPS * GUEST_BYTES >> 10) * 9 / 10,
-	      "%lld of %llu KiB", (long long)freed, STEPS * GUEST_BYTES >> 10);
+	check("memory-back", freed > kib * 9 / 10, "%lld of %lld KiB",
+	      (long long)freed, (long long)kib);
 	owner_count(was);
 	return 0;
 }

@@ -85,6 +85,8 @@ static int untouched_old(unsigned int stage)
 	/* Both disks are read until this kernel ends. */
 	if (owner_load(&guest, stage))
 		return -1;
+	/* While it does so another one comes; nobody waits for that. */
+	event("plug port=%s", PORT_B);
 	return owner_jump();
 }
 
@@ -93,23 +95,27 @@ static int untouched_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	if (start_disk() || lost("disk", disk_start(&in_a, AT_A)))
+	if (start_disk() || lost("disk", disk_start(&in_a, AT_A)) ||
+	    lost("disk", disk_start(&in_b, AT_B)))
 		return -1;
 	works("arrived", "disk", &stays);
 	works("arrived", PORT_A, &in_a);
-	if (plug("jumped", &in_b, PORT_B, AT_B) ||
-	    unplug("jumped", &in_a, PORT_A, AT_A) ||
+	works("arrived", PORT_B, &in_b);
+	if (unplug("jumped", &in_a, PORT_A, AT_A) ||
+	    plug("jumped", &in_a, PORT_A, AT_A) ||
 	    owner_arrive(&guest, SESSION) || owner_reclaim(&guest) ||
-	    plug("claimed", &in_a, PORT_A, AT_A) || owner_swap(&guest) ||
-	    unplug("claimed", &in_b, PORT_B, AT_B) || owner_release(&guest))
+	    unplug("claimed", &in_b, PORT_B, AT_B) || owner_swap(&guest) ||
+	    plug("claimed", &in_b, PORT_B, AT_B) || owner_release(&guest))
 		return -1;
 	works("finished", "disk", &stays);
 	works("finished", PORT_A, &in_a);
+	works("finished", PORT_B, &in_b);
 	owner_settle(&guest);
 	traffic_check(&guest, "");
 	traffic_values(&guest);
 	rc = owner_unbind(&guest);
 	disk_stop(&in_a);
+	disk_stop(&in_b);
 	disk_stop(&stays);
 	traffic_blobs(&guest);
 	owner_verify(&guest);

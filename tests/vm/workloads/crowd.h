@@ -12,7 +12,7 @@
 #define CROWD_MAX 64
 #define CROWD_HWPTS 4
 
-/* Makes and preserves @count of them. False, with a failed check, if it fails. */
+/* Makes and preserves @count of them. False, with a failed check, or true. */
 bool crowd_make(unsigned int count, const char *bdf);
 /* Closes every second session and preserves what was in it anew. */
 bool crowd_shuffle(void);
