@@ -44,6 +44,7 @@ struct forgery {
 };
 
 static const struct forgery forgeries[] = {
+	{ "newer-kho", "kho-v4", "kho-v5", 0, 0, -EPROTONOSUPPORT },
 	{ "newer-iommu", "iommu-v1", "iommu-v2", 0, 0, -EPROTONOSUPPORT },
 	{ "newer-iommufd", "iommufd-v1", "iommufd-v9", 0, 0, -EPROTONOSUPPORT },
 	{ "no-vfio", "vfio-pci-v1", "x", 0, 0, -EPROTONOSUPPORT },
