@@ -129,18 +129,21 @@ static void vfio_pci_lu_unpreserve(struct liveupdate_file_op_args *args)
  * device are open, and device_shutdown() would wait for that: a hang when there
  * is no way back any more. For a kept device both are refused where a user asks
  * for them, but not when the slot loses its power, and not in time when it began
- * before preserve.
+ * before preserve. The same lock tells whether VFs were being made then.
  */
 static int vfio_pci_lu_freeze(struct liveupdate_file_op_args *args)
 {
-	struct device *dev = to_vfio(args->file)->dev;
+	struct pci_dev *pdev = to_pci_dev(to_vfio(args->file)->dev);
+	int ret = 0;
 
-	if (!device_trylock(dev)) {
-		dev_err(dev, "live update: its driver is being unbound\n");
+	if (!device_trylock(&pdev->dev)) {
+		pci_err(pdev, "live update: it is being unbound or changed\n");
 		return -EBUSY;
 	}
-	device_unlock(dev);
-	return 0;
+	if (pci_num_vf(pdev))
+		ret = -EBUSY;
+	device_unlock(&pdev->dev);
+	return ret;
 }
 
 static struct vfio_pci_lu_ser *get_ser(u64 phys)
