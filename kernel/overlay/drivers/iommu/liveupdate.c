@@ -5,6 +5,7 @@
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
 #include <linux/cleanup.h>
+#include <linux/error-injection.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
@@ -439,6 +440,7 @@ int iommu_lu_freeze(void)
 	WRITE_ONCE(lu_out.frozen, lu_out.frozen + 1);
 	return 0;
 }
+ALLOW_ERROR_INJECTION(iommu_lu_freeze, ERRNO);
 
 /**
  * iommu_lu_unfreeze - Undo iommu_lu_freeze()
