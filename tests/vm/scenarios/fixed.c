@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,7 +18,7 @@
 #include "luo.h"
 #include "report.h"
 #include "scenario.h"
-#include "uapi.h"
+#include "type1.h"
 
 #define PAGE 4096ull
 #define OTHER_IOVA (6ull << 30)
@@ -155,32 +154,6 @@ static void attaches_other(struct bench *b)
 }
 
 /* The older interface to the same IOAS. */
-
-static int type1_map(int iommufd, void *p, uint64_t bytes, uint64_t iova)
-{
-	struct vfio_iommu_type1_dma_map cmd = {
-		.argsz = sizeof(cmd),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.vaddr = (uintptr_t)p,
-		.iova = iova,
-		.size = bytes,
-	};
-
-	return ioctl(iommufd, VFIO_IOMMU_MAP_DMA, &cmd) ? -errno : 0;
-}
-
-static int type1_unmap(int iommufd, uint64_t iova, uint64_t bytes, bool all)
-{
-	struct vfio_iommu_type1_dma_unmap cmd = {
-		.argsz = sizeof(cmd),
-		.flags = all ? VFIO_DMA_UNMAP_FLAG_ALL : 0,
-		.iova = iova,
-		.size = bytes,
-	};
-
-	return ioctl(iommufd, VFIO_IOMMU_UNMAP_DMA, &cmd) ? -errno : 0;
-}
-
 static void compatible(struct bench *b)
 {
 	void *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
@@ -190,17 +163,15 @@ static void compatible(struct bench *b)
 	    !all_preserved(b))
 		return;
 	cases_rc("map", type1_map(b->iommufd, p, PAGE, OTHER_IOVA), -EBUSY);
-	cases_rc("unmap", type1_unmap(b->iommufd, BENCH_IOVA, BENCH_BYTES,
-				      false),
+	cases_rc("unmap", type1_unmap(b->iommufd, BENCH_IOVA, BENCH_BYTES),
 		 -EBUSY);
 	/* This would cut the area in two */
-	cases_rc("unmap-part", type1_unmap(b->iommufd, BENCH_IOVA + PAGE, PAGE,
-					   false),
+	cases_rc("unmap-part", type1_unmap(b->iommufd, BENCH_IOVA + PAGE, PAGE),
 		 -EBUSY);
-	cases_rc("unmap-all", type1_unmap(b->iommufd, 0, 0, true), -EBUSY);
+	cases_rc("unmap-all", type1_unmap_all(b->iommufd), -EBUSY);
 	bench_close_session(b);
 	cases_rc("lifted-map", type1_map(b->iommufd, p, PAGE, OTHER_IOVA), 0);
-	cases_rc("lifted-unmap", type1_unmap(b->iommufd, 0, 0, true), 0);
+	cases_rc("lifted-unmap", type1_unmap_all(b->iommufd), 0);
 	munmap(p, PAGE);
 }
 
@@ -354,6 +325,57 @@ static void files_closed(struct bench *b)
 	cases_rc("lifted-reset", pci_write_file(bdf, "reset", "1"), 0);
 }
 
+/* A device below a bridge depends on what is done to that. */
+
+static int bridge_of(const char *bdf, char *bridge)
+{
+	char path[80], target[200], *end;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", bdf);
+	got = readlink(path, target, sizeof(target) - 1);
+	if (got < 0)
+		return -errno;
+	target[got] = 0;
+	end = strrchr(target, '/');
+	if (!end || end - target < BDF_BYTES)
+		return -ENODEV;
+	snprintf(bridge, BDF_BYTES, "%.*s", 12, end - 12);
+	return pci_id(bridge) ? 0 : -ENODEV;
+}
+
+static void bridge(struct bench *b)
+{
+	char above[BDF_BYTES];
+	uint16_t before = 0, after = 0;
+
+	if (lost(cases_tag("find"), bridge_of(b->vfio.bdf, above)) ||
+	    lost(cases_tag("enable"), vfio_enable(&b->vfio)) ||
+	    !all_preserved(b))
+		return;
+	pci_read16(above, PCI_COMMAND, &before);
+	cases_rc("remove", pci_write_file(above, "remove", "1"), -EBUSY);
+	cases_rc("unbind", pci_write_file(above, "driver/unbind", above),
+		 -EBUSY);
+	cases_rc("disable", pci_write_file(above, "enable", "0"), -EBUSY);
+	cases_rc("reset-below", pci_write_file(above, "reset_subordinate", "1"),
+		 -ENOTTY);
+	cases_rc("hot-reset", vfio_hot_reset(&b->vfio), -ENODEV);
+	cases_rc("bus-reset", pci_write_file(b->vfio.bdf, "reset", "1"),
+		 -EBUSY);
+	pci_read16(above, PCI_COMMAND, &after);
+	check(cases_tag("master"),
+	      before == after && (after & PCI_COMMAND_MASTER),
+	      "command %#x, was %#x", after, before);
+	bench_close_session(b);
+	cases_rc("lifted-reset", pci_write_file(b->vfio.bdf, "reset", "1"), 0);
+}
+
+static const struct bench_case bridge_list[] = {
+	{ "bridge", bridge },
+	{ NULL, NULL },
+};
+
 static const struct bench_case list[] = {
 	{ "maps", maps },
 	{ "unmaps", unmaps },
@@ -375,6 +397,20 @@ static int run(unsigned int stage)
 	(void)stage;
 	return cases_run(list);
 }
+
+static int run_bridge(unsigned int stage)
+{
+	(void)stage;
+	return cases_run(bridge_list);
+}
+
+static const struct scenario fixed_bridge = {
+	.name = "fixed-bridge",
+	.rows = "A5,A6",
+	.description = "what preserve fixes of the bridge above a device",
+	.stages = { run_bridge },
+};
+SCENARIO(fixed_bridge);
 
 static const struct scenario fixed = {
 	.name = "fixed",

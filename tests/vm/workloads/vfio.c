@@ -11,14 +11,14 @@
 #include "uapi.h"
 #include "vfio.h"
 
-static int cdev_name(const char *bdf, char *name, size_t size)
+static int cdev_name(const char *sysfs, char *name, size_t size)
 {
 	char path[128];
 	struct dirent *d;
 	int rc = -ENOENT;
 	DIR *dir;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
+	snprintf(path, sizeof(path), "%s/vfio-dev", sysfs);
 	dir = opendir(path);
 	if (!dir)
 		return -errno;
@@ -34,10 +34,18 @@ static int cdev_name(const char *bdf, char *name, size_t size)
 
 int vfio_cdev_open(const char *bdf)
 {
+	char sysfs[80];
+
+	snprintf(sysfs, sizeof(sysfs), "/sys/bus/pci/devices/%s", bdf);
+	return vfio_cdev_open_at(sysfs);
+}
+
+int vfio_cdev_open_at(const char *sysfs)
+{
 	char name[80];
 	int fd, rc;
 
-	rc = cdev_name(bdf, name, sizeof(name));
+	rc = cdev_name(sysfs, name, sizeof(name));
 	if (rc)
 		return rc;
 	fd = open(name, O_RDWR | O_CLOEXEC);

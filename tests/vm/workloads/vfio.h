@@ -21,6 +21,8 @@ struct vfio {
 int vfio_cdev_open(const char *bdf);
 /* The older way, with the iommufd as the group's container. */
 int vfio_group_open(const char *bdf, int iommufd);
+/* The same for a device of another bus, by its folder in sysfs. */
+int vfio_cdev_open_at(const char *sysfs);
 /* Starts from an fd, opened or retrieved: bind and map BAR 0. */
 int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd);
 int vfio_bind(int fd, int iommufd, uint32_t *ret_devid);

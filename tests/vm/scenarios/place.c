@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices that cannot be kept, for what they are or where they are: each is
+ * refused when it is preserved, and nothing is left of the attempt. Most need a
+ * machine of their own. No kexec here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cases.h"
+#include "guest.h"
+#include "iommufd.h"
+#include "luo.h"
+#include "report.h"
+#include "scenario.h"
+#include "uapi.h"
+
+#define MDEV_UUID "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
+#define MDEV_CREATE \
+	"/sys/devices/virtual/mtty/mtty/mdev_supported_types/mtty-1/create"
+#define VF_TOKEN "0123456789abcdef"
+
+static bool memory_and_iommufd(struct bench *b)
+{
+	return cases_mark(b) &&
+	       cases_rc("memory", bench_preserve_memory(b), 0) &&
+	       cases_rc("iommufd", bench_preserve_iommufd(b), 0);
+}
+
+/* Shares its group or its requester ID, or its unit is of another kind. */
+static void unfit(struct bench *b)
+{
+	if (!memory_and_iommufd(b))
+		return;
+	cases_rc("refused", bench_preserve_device(b), -EOPNOTSUPP);
+	cases_rc("refused-again", bench_preserve_device(b), -EOPNOTSUPP);
+	/* It is not fixed */
+	cases_rc("detach", vfio_detach(&b->vfio), 0);
+	cases_rc("attach", vfio_attach(&b->vfio, b->hwpt), 0);
+}
+
+/* The older way to a device: it is attached to the IOAS of its container. */
+static void by_group(struct bench *b)
+{
+	const char *bdf = cases_device(1);
+	uint32_t ioas;
+	int fd;
+
+	if (!bdf || !memory_and_iommufd(b) ||
+	    lost(cases_tag("ioas"), ioas_alloc(b->iommufd, &ioas)) ||
+	    lost(cases_tag("container"), ioas_compatible(b->iommufd, ioas)))
+		return;
+	fd = vfio_group_open(bdf, b->iommufd);
+	if (lost(cases_tag("device"), fd))
+		return;
+	cases_rc("refused", luo_preserve(b->session, fd, TOKEN_DEVICE),
+		 -EOPNOTSUPP);
+	close(fd);
+}
+
+/* A device that vfio knows and PCI does not: one made by software. */
+static int mdev_open(void)
+{
+	char path[80];
+	int fd, rc;
+
+	fd = open(MDEV_CREATE, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	rc = write(fd, MDEV_UUID, strlen(MDEV_UUID)) < 0 ? -errno : 0;
+	close(fd);
+	if (rc)
+		return rc;
+	snprintf(path, sizeof(path), "/sys/bus/mdev/devices/" MDEV_UUID);
+	return vfio_cdev_open_at(path);
+}
+
+static void mdev_remove(void)
+{
+	int fd = open("/sys/bus/mdev/devices/" MDEV_UUID "/remove",
+		      O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		check(cases_tag("remove"), false, "%s", errno_name(-errno));
+	close(fd);
+}
+
+static void not_pci(struct bench *b)
+{
+	uint32_t devid;
+	int fd = mdev_open();
+
+	if (lost(cases_tag("open"), fd) || !memory_and_iommufd(b))
+		return;
+	cases_rc("bind", vfio_bind(fd, b->iommufd, &devid), 0);
+	cases_rc("refused", luo_preserve(b->session, fd, TOKEN_DEVICE),
+		 -ENOENT);
+	close(fd);
+	mdev_remove();
+}
+
+/* SR-IOV */
+
+static int vfs_make(const char *pf, const char *count)
+{
+	return pci_write_file(pf, "sriov_numvfs", count);
+}
+
+static int vf_find(const char *pf, char *bdf)
+{
+	char path[80], target[160], *base;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/virtfn0", pf);
+	got = readlink(path, target, sizeof(target) - 1);
+	if (got < 0)
+		return -errno;
+	target[got] = 0;
+	base = strrchr(target, '/');
+	snprintf(bdf, BDF_BYTES, "%.*s", BDF_BYTES - 1, base + 1);
+	return 0;
+}
+
+/* Owner of PF and VF trust each other by this. */
+static int pf_set_token(const struct vfio *pf)
+{
+	char call[sizeof(struct vfio_device_feature) + 16];
+	struct vfio_device_feature *feature = (void *)call;
+
+	feature->argsz = sizeof(call);
+	feature->flags = VFIO_DEVICE_FEATURE_SET |
+			 VFIO_DEVICE_FEATURE_PCI_VF_TOKEN;
+	memcpy(feature->data, VF_TOKEN, 16);
+	return ioctl(pf->fd, VFIO_DEVICE_FEATURE, feature) ? -errno : 0;
+}
+
+static int vf_bind(int fd, int iommufd)
+{
+	struct vfio_device_bind_iommufd cmd = {
+		.argsz = sizeof(cmd),
+		.flags = VFIO_DEVICE_BIND_FLAG_TOKEN,
+		.iommufd = iommufd,
+		.token_uuid_ptr = (uintptr_t)VF_TOKEN,
+	};
+
+	return ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &cmd) ? -errno : 0;
+}
+
+static void try_vf(struct bench *b, const char *bdf)
+{
+	struct vfio vf = { 0 };
+
+	/* The PF's driver has given it to vfio-pci */
+	if (lost(cases_tag("vf-driver"), pci_bind(bdf, "vfio-pci")))
+		return;
+	vf.fd = vfio_cdev_open(bdf);
+	if (lost(cases_tag("vf-open"), vf.fd))
+		return;
+	cases_rc("vf-bind", vf_bind(vf.fd, b->iommufd), 0);
+	cases_rc("vf-attach", vfio_attach(&vf, b->hwpt), 0);
+	cases_rc("vf", luo_preserve(b->session, vf.fd, TOKEN_DEVICE + 1),
+		 -EOPNOTSUPP);
+	close(vf.fd);
+}
+
+static void functions(struct bench *b)
+{
+	char vf[BDF_BYTES];
+
+	if (!memory_and_iommufd(b))
+		return;
+	cases_rc("token", pf_set_token(&b->vfio), 0);
+	if (!cases_rc("make-vf", vfs_make(b->vfio.bdf, "1"), 0) ||
+	    lost(cases_tag("find"), vf_find(b->vfio.bdf, vf)))
+		return;
+	try_vf(b, vf);
+	cases_rc("pf-with-vf", bench_preserve_device(b), -EOPNOTSUPP);
+	cases_rc("no-vf", vfs_make(b->vfio.bdf, "0"), 0);
+	cases_rc("pf-alone", bench_preserve_device(b), 0);
+	/* Nobody could tell the next kernel of VFs made now */
+	cases_rc("make-vf-late", vfs_make(b->vfio.bdf, "1"), -EBUSY);
+}
+
+static const struct bench_case unfit_list[] = {
+	{ "unfit", unfit },
+	{ NULL, NULL },
+};
+
+static const struct bench_case place_list[] = {
+	{ "by-group", by_group },
+	{ "not-pci", not_pci },
+	{ NULL, NULL },
+};
+
+static const struct bench_case sriov_list[] = {
+	{ "functions", functions },
+	{ NULL, NULL },
+};
+
+static int run_unfit(unsigned int stage)
+{
+	(void)stage;
+	return cases_run(unfit_list);
+}
+
+static int run_place(unsigned int stage)
+{
+	(void)stage;
+	return cases_run(place_list);
+}
+
+static int run_sriov(unsigned int stage)
+{
+	(void)stage;
+	return cases_run(sriov_list);
+}
+
+static const struct scenario unfit_scenario = {
+	.name = "unfit",
+	.rows = "B14",
+	.description = "a device whose place does not allow to keep it",
+	.stages = { run_unfit },
+};
+SCENARIO(unfit_scenario);
+
+static const struct scenario place = {
+	.name = "place",
+	.rows = "A3,B11",
+	.description = "files of devices that nobody keeps",
+	.stages = { run_place },
+};
+SCENARIO(place);
+
+static const struct scenario sriov = {
+	.name = "sriov",
+	.rows = "B14",
+	.description = "virtual functions, and a physical one that has some",
+	.stages = { run_sriov },
+};
+SCENARIO(sriov);
