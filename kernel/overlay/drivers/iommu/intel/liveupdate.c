@@ -60,6 +60,9 @@ struct intel_lu_unit {
 	struct xarray kept;
 };
 
+/* In intel_iommu::flags: translation was never off since the previous kernel */
+#define VTD_FLAG_LU_LIVE	BIT(31)
+
 static struct intel_iommu *to_intel(struct iommu_device *iommu)
 {
 	return container_of(iommu, struct intel_iommu, iommu);
@@ -570,6 +573,7 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 
 	/* Without this mark nobody turns translation off or copies tables */
 	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
+	iommu->flags |= VTD_FLAG_LU_LIVE;
 
 	ret = PTR_ERR_OR_ZERO(unit);
 	if (!ret)
@@ -585,6 +589,27 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 	stop_masters(iommu);
 	if (!IS_ERR(unit))
 		unit->iommu = NULL;
+}
+
+/**
+ * intel_lu_keeps_tables - Does the hardware go on walking a unit's tables?
+ * @iommu: The unit, which is being given up
+ *
+ * When the driver gives up with translation on since the previous kernel, it
+ * stays on: kept devices go on, all others are blocked. The memory of the tables
+ * is lost until the next kexec.
+ *
+ * Context: init_dmars(), with dmar_global_lock held for writing.
+ * Return: true when the tables are not to be freed and translation is not to be
+ * turned off.
+ */
+bool __init intel_lu_keeps_tables(struct intel_iommu *iommu)
+{
+	if (!(iommu->flags & VTD_FLAG_LU_LIVE))
+		return false;
+
+	pr_err("%s: is given up, its tables stay as they are\n", iommu->name);
+	return true;
 }
 
 /* ---- The new kernel: domains and devices ---------------------------------- */

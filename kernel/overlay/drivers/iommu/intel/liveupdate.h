@@ -21,6 +21,7 @@ extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
 
 void intel_lu_before_disable(struct intel_iommu *iommu);
 void intel_lu_restore_unit(struct intel_iommu *iommu);
+bool intel_lu_keeps_tables(struct intel_iommu *iommu);
 bool intel_lu_shutdown_unit(struct intel_iommu *iommu);
 int intel_lu_attach(struct iommu_domain *domain, struct device *dev,
 		    struct iommu_domain *old);
@@ -41,6 +42,11 @@ static inline void intel_lu_before_disable(struct intel_iommu *iommu)
 
 static inline void intel_lu_restore_unit(struct intel_iommu *iommu)
 {
+}
+
+static inline bool intel_lu_keeps_tables(struct intel_iommu *iommu)
+{
+	return false;
 }
 
 static inline bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
