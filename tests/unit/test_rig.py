@@ -599,6 +599,16 @@ class Report(Measured, unittest.TestCase):
                                     "1@1.500000:vtd_dmar_enable enable 0\n")
         self.assertEqual(self.failing("translation", off)["translation_off"], 1)
 
+    def test_interrupt_remapping_off(self):
+        def off(run):
+            run.case = run.case._replace(judge="dma")
+            run.vm.trace.write_text(run.vm.trace.read_text() +
+                                    "1@0.020000:vtd_ir_enable enable 1\n"
+                                    "1@1.500000:vtd_ir_enable enable 0\n")
+        self.report(off)
+        self.assertIn("QEMU saw interrupt remapping go off 1 time",
+                      judge.reasons_to_fail(self.run_, judge.collect(self.run_)))
+
     def test_translation_off_is_only_allowed_with_masters_off(self):
         def off(run):
             run.case = run.case._replace(judge="dma-translation-faults-frames")

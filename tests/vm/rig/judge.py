@@ -133,6 +133,9 @@ def _witnesses(run: Run, evidence: Evidence) -> List[str]:
             reasons.append("QEMU never saw translation switched on")
         elif seen.translation_off:
             reasons.append(f"QEMU saw translation go off {plural(seen.translation_off, 'time')}")
+        if seen.remapping_off:
+            reasons.append("QEMU saw interrupt remapping go off "
+                           f"{plural(seen.remapping_off, 'time')}")
     if "translation" not in wanted and seen.untranslated:
         reasons.append("translation went off while these were bus masters: " +
                        ", ".join(seen.untranslated))

@@ -51,6 +51,7 @@ class Trace:
     def __init__(self) -> None:
         self.lines = 0
         self.translation: List[Tuple[int, bool]] = []
+        self.remapping: List[bool] = []
         self.faults: List[Fault] = []
         # (time, source id, bus master on); only COMMAND writes
         self.commands: List[Tuple[int, int, bool]] = []
@@ -75,6 +76,9 @@ class Trace:
 
     def vtd_dmar_enable(self, ns: int, text: str) -> None:
         self._translation(ns, text.rstrip().endswith("1"))
+
+    def vtd_ir_enable(self, ns: int, text: str) -> None:
+        self.remapping.append(text.rstrip().endswith("1"))
 
     def vtd_dmar_fault(self, ns: int, text: str) -> None:
         match = FAULT.search(text)
@@ -167,6 +171,7 @@ class Testimony(NamedTuple):
     first_fault: str
     bus_master_off: List[str]   # devices and bridges that lost it in the gap
     untranslated: List[str]     # were bus masters when translation went off
+    remapping_off: int          # times interrupt remapping went off
 
 
 def _name(source: int) -> str:
@@ -227,4 +232,5 @@ def testify(trace: Trace, machine: Machine, span: Span) -> Testimony:
     return Testimony(any(on for _, on in trace.translation), len(offs),
                      len(bad), len(blocked), len(other), told,
                      _lost_bus_master(trace, machine, span),
-                     _untranslated(trace, machine, offs))
+                     _untranslated(trace, machine, offs),
+                     trace.remapping.count(False))

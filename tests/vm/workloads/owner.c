@@ -336,11 +336,11 @@ void owner_close(struct guest *g)
 	/* The last references are dropped by work that is only queued */
 	for (int tries = 0; tries < 100; tries++) {
 		freed = meminfo_free() - before;
-		if (freed > (int64_t)kib * 9 / 10)
+		if (freed > (int64_t)kib * 8 / 10)
 			break;
 		usleep(50000);
 	}
-	check(name, freed > (int64_t)kib * 9 / 10, "%lld of %llu KiB came back",
+	check(name, freed > (int64_t)kib * 8 / 10, "%lld of %llu KiB came back",
 	      (long long)freed, (unsigned long long)kib);
 }
 

@@ -94,6 +94,9 @@ static int intel_lu_preserve_unit(struct iommu_lu_unit *unit)
 	ret = iommu_page_preserve(iommu->root_entry);
 	if (ret)
 		goto err_tables;
+	ret = intel_lu_preserve_irq(iommu);
+	if (ret)
+		goto err_root;
 
 	ser->type = IOMMU_LU_UNIT_VTD;
 	ser->base = iommu->reg_phys;
@@ -106,6 +109,8 @@ static int intel_lu_preserve_unit(struct iommu_lu_unit *unit)
 	unit->priv = lu;
 	return 0;
 
+err_root:
+	iommu_page_unpreserve(iommu->root_entry);
 err_tables:
 	kho_unpreserve_free(lu->tables);
 err_free:
@@ -118,6 +123,7 @@ static void intel_lu_unpreserve_unit(struct iommu_lu_unit *unit)
 	struct intel_lu_unit *lu = unit->priv;
 
 	WARN_ON(!xa_empty(&lu->kept));
+	intel_lu_unpreserve_irq(lu->iommu);
 	iommu_page_unpreserve(lu->iommu->root_entry);
 	kho_unpreserve_free(lu->tables);
 	xa_destroy(&lu->kept);
@@ -322,6 +328,8 @@ device_initcall(intel_lu_init);
  */
 bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
 {
+	bool can_flush;
+
 	if (!iommu_lu_jumping() || !iommu->iommu.lu)
 		return false;
 
@@ -330,9 +338,10 @@ bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
 	 * while the processors were being stopped. One that was stopped with a
 	 * lock held never lets go of it.
 	 */
-	if (clear_buses(iommu->iommu.lu->priv) &&
-	    (!iommu->qi || !raw_spin_is_locked(&iommu->qi->q_lock)))
+	can_flush = !iommu->qi || !raw_spin_is_locked(&iommu->qi->q_lock);
+	if (clear_buses(iommu->iommu.lu->priv) && can_flush)
 		flush_all(iommu);
+	intel_lu_block_irqs(iommu, can_flush);
 
 	/* A fault must not be told to a processor that another kernel runs on */
 	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);

@@ -63,4 +63,34 @@ static inline int intel_lu_attach(struct iommu_domain *domain,
 #define intel_lu_ops	NULL
 
 #endif
+
+/* liveupdate-irq.c */
+#if defined(CONFIG_IOMMU_LIVEUPDATE) && defined(CONFIG_IRQ_REMAP)
+
+int intel_lu_preserve_irq(struct intel_iommu *iommu);
+void intel_lu_unpreserve_irq(struct intel_iommu *iommu);
+void intel_lu_block_irqs(struct intel_iommu *iommu, bool flush);
+bool intel_lu_keeps_irq(struct intel_iommu *iommu, bool x2apic);
+
+#else
+
+static inline int intel_lu_preserve_irq(struct intel_iommu *iommu)
+{
+	return 0;
+}
+
+static inline void intel_lu_unpreserve_irq(struct intel_iommu *iommu)
+{
+}
+
+static inline void intel_lu_block_irqs(struct intel_iommu *iommu, bool flush)
+{
+}
+
+static inline bool intel_lu_keeps_irq(struct intel_iommu *iommu, bool x2apic)
+{
+	return false;
+}
+
+#endif
 #endif
