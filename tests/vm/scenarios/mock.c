@@ -59,6 +59,17 @@ static int mock(struct mock_cmd *cmd, uint32_t op, uint32_t id)
 	return rc < 0 ? -errno : rc;
 }
 
+/* 7.3 opens the file and forgets to say which: it is the lowest that is free. */
+static int dmabuf_get(void)
+{
+	struct mock_cmd cmd = { .dmabuf = { .length = PAGE } };
+	int lowest = dup(iommufd), rc;
+
+	close(lowest);
+	rc = mock(&cmd, MOCK_OP_DMABUF_GET, 0);
+	return rc ? rc : lowest;
+}
+
 static int nested_alloc(uint32_t parent, uint32_t *ret_id)
 {
 	/* A value for its cache, and the usual kind of table */
@@ -109,7 +120,6 @@ static void marks(void)
 
 static void memory(int session)
 {
-	struct mock_cmd cmd = { .dmabuf = { .length = PAGE } };
 	uint32_t hwpt;
 	int dmabuf;
 
@@ -119,7 +129,7 @@ static void memory(int session)
 	/* Nothing in its way but its IOMMU, which is none that we know */
 	check_rc("other-iommu", luo_preserve(session, iommufd, TOKEN_IOMMUFD),
 		 -EOPNOTSUPP);
-	dmabuf = mock(&cmd, MOCK_OP_DMABUF_GET, 0);
+	dmabuf = dmabuf_get();
 	if (lost("dmabuf", dmabuf))
 		return;
 	check_rc("dmabuf-map", ioas_map_file(iommufd, ioas, dmabuf, 0, PAGE,
