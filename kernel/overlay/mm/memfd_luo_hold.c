@@ -2,6 +2,8 @@
 /*
  * Keep a retrieved memfd where it is until its session is finished
  */
+#define pr_fmt(fmt) "memfd: liveupdate: " fmt
+
 #include <linux/file.h>
 #include <linux/folio_batch.h>
 #include <linux/kho/abi/iommufd.h>
@@ -29,6 +31,37 @@ void memfd_luo_hold(const struct liveupdate_file_op_args *args,
 	inode_lock(inode);
 	shmem_freeze(inode, true);
 	inode_unlock(inode);
+}
+
+/**
+ * memfd_luo_hold_whole - Check a retrieved memfd that is held
+ * @file: The memfd
+ *
+ * A page that is missing would be added when it is touched, without the
+ * reference that memfd_luo_unhold() drops. The old kernel leaves none out.
+ *
+ * Return: 0, or -EINVAL when there is a hole.
+ */
+int memfd_luo_hold_whole(struct file *file)
+{
+	pgoff_t end = DIV_ROUND_UP_ULL(i_size_read(file_inode(file)), PAGE_SIZE);
+	struct folio_batch fbatch;
+	pgoff_t index = 0;
+
+	if (!memfd_luo_held(file_inode(file)))
+		return 0;
+
+	folio_batch_init(&fbatch);
+	while (index < end && filemap_get_folios_contig(file->f_mapping, &index,
+							end - 1, &fbatch)) {
+		folio_batch_release(&fbatch);
+		cond_resched();
+	}
+	if (index >= end)
+		return 0;
+
+	pr_err("page %lu of a memfd did not come over\n", index);
+	return -EINVAL;
 }
 
 /* Nobody could add to the page cache or remove from it */

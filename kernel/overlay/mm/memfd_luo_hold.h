@@ -40,6 +40,7 @@ static inline u64 memfd_luo_nr_discard(struct inode *inode, u64 nr_folios)
 
 void memfd_luo_hold(const struct liveupdate_file_op_args *args,
 		    struct file *file);
+int memfd_luo_hold_whole(struct file *file);
 void memfd_luo_unhold(struct liveupdate_file_op_args *args);
 
 #else
@@ -47,6 +48,11 @@ void memfd_luo_unhold(struct liveupdate_file_op_args *args);
 static inline void memfd_luo_hold(const struct liveupdate_file_op_args *args,
 				  struct file *file)
 {
+}
+
+static inline int memfd_luo_hold_whole(struct file *file)
+{
+	return 0;
 }
 
 static inline void memfd_luo_unhold(struct liveupdate_file_op_args *args)
