@@ -370,6 +370,15 @@ class Machines(unittest.TestCase):
     def test_inherited(self):
         self.assertEqual(machine.load("q35-intel-1cpu").cpus, 1)
 
+    def test_devices_of_any_kind_behind_ports(self):
+        fleet = machine.load("q35-intel-fleet")
+        self.assertEqual(len(fleet.by_role("kept")), 49)
+        self.assertEqual(fleet.ports[0].more, ",hotplug=off,multifunction=on")
+        # each port above a kept device is guarded, too
+        self.assertEqual(len(fleet.guarded_sources()), 49 + 24)
+        disk = machine.load("q35-intel-hotplug").by_role("other")[0]
+        self.assertEqual((disk.kind, disk.bus), ("disk", "pcie.0"))
+
     def test_unknown_machine_names_the_others(self):
         with self.assertRaisesRegex(RigError, "there are: .*q35-intel"):
             machine.load("vax")
