@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all soak kernel shell series check status setup clean
+.PHONY: help demo test test-all soak fuzz kernel shell series check status setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -11,6 +11,7 @@ help:
 	@echo "make test          the tests everybody runs"
 	@echo "make test-all      those that need a kernel with KASAN and lockdep, or patience"
 	@echo "make soak          1,000 live updates in a row, in an hour or two"
+	@echo "make fuzz          broken handovers, read under KASAN: COUNT= of them, from SEED="
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
 	@echo "make status        what we add to the kernel, what the cache holds"
@@ -45,6 +46,16 @@ test-all: setup
 soak: kernel
 	@tests/vm/run --kernel build/kernel-lu --out build/soak \
 		again:n=1000:judge=dma-frames:seconds=36000
+
+COUNT ?= 1000000
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+fuzz: setup
+	@kernel/ktree build debug
+	@echo "make fuzz COUNT=$(COUNT) SEED=$(SEED)"
+	@IOMMU_LU_SLOW=$$(( $(COUNT) / 50000 + 1 )) tests/vm/run --debug \
+		--kernel build/kernel-debug --out build/fuzz --keep \
+		"fuzz:+liveupdate_fuzz.count=$(COUNT):+liveupdate_fuzz.seed=$(SEED):+kunit.timeout=1000000"
+	@grep -ho 'seed $(SEED):.*' build/fuzz/*/console.log
 
 shell: kernel
 	@tests/vm/shell

@@ -106,6 +106,34 @@ void iommu_pages_list_unpreserve(struct iommu_pages_list *list)
 EXPORT_SYMBOL_GPL(iommu_pages_list_unpreserve);
 
 /**
+ * iommu_preserved_size - How much memory did the previous kernel keep?
+ * @phys: Physical address, not trusted
+ *
+ * Return: the size of what was preserved at @phys and is not restored yet, so
+ * that it can be read; 0 for nothing.
+ */
+size_t iommu_preserved_size(phys_addr_t phys)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_preserved_size, phys);
+
+	return kho_preserved_size(phys);
+}
+EXPORT_SYMBOL_GPL(iommu_preserved_size);
+
+/**
+ * iommu_preserved_free - Free memory that the previous kernel kept
+ * @virt: What it got from kho_alloc_preserve(), checked with
+ *        iommu_preserved_size()
+ */
+void iommu_preserved_free(void *virt)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_preserved_free, virt);
+
+	kho_restore_free(virt);
+}
+EXPORT_SYMBOL_GPL(iommu_preserved_free);
+
+/**
  * iommu_page_preserved - Did the previous kernel keep a page?
  * @phys: Physical address, not trusted
  *
@@ -116,7 +144,7 @@ bool iommu_page_preserved(phys_addr_t phys)
 {
 	KUNIT_STATIC_STUB_REDIRECT(iommu_page_preserved, phys);
 
-	return kho_preserved_size(phys) >= PAGE_SIZE;
+	return iommu_preserved_size(phys) >= PAGE_SIZE;
 }
 EXPORT_SYMBOL_GPL(iommu_page_preserved);
 

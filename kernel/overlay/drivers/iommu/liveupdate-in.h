@@ -24,6 +24,7 @@
  * @unit_slots:   Slot to &struct iommu_lu_unit
  * @domain_slots: Slot to &struct iommu_lu_domain
  * @unit_bases:   Page frame of the registers to &struct iommu_lu_unit
+ * @pages:        By page frame, what it is used for
  * @device_rids:  Segment and requester ID to &struct iommu_lu_device
  * @ops:          Drivers by IOMMU_LU_UNIT_*
  */
@@ -38,6 +39,7 @@ struct iommu_lu_in {
 	struct xarray unit_slots;
 	struct xarray domain_slots;
 	struct xarray unit_bases;
+	struct xarray pages;
 	struct xarray device_rids;
 	const struct iommu_liveupdate_ops *ops[IOMMU_LU_UNIT_TYPES];
 };
@@ -50,10 +52,15 @@ iommu_lu_domain_ops(const struct iommu_domain *domain)
 
 /* liveupdate.c */
 int iommu_lu_in_get(void);
+struct iommu_lu_records *iommu_lu_out_records(u32 magic);
 
 /* liveupdate-in.c */
 int iommu_lu_in_read(struct iommu_lu_in *in, u64 phys);
 void iommu_lu_in_release(struct iommu_lu_in *in);
+void iommu_lu_in_init(struct iommu_lu_in *in);
+int iommu_lu_in_claim(struct iommu_lu_in *in, phys_addr_t phys);
+struct iommu_lu_unit *iommu_lu_in_unit(struct iommu_lu_in *in, u32 type,
+				       phys_addr_t base, u32 segment);
 struct iommu_lu_device *iommu_lu_in_device(struct iommu_lu_in *in, u32 segment,
 					   u16 rid);
 

@@ -23,6 +23,7 @@
 
 #define LU_PAGES	24
 #define LU_BLOCKS	4
+#define LU_MAGIC	IOMMU_LU_MAGIC_DOMAINS
 #define LU_SLOT		sizeof(struct iommu_lu_domain_ser)
 #define LU_PER_BLOCK	((PAGE_SIZE - sizeof(struct iommu_lu_block_ser)) / LU_SLOT)
 #define LU_SLOTS	(LU_BLOCKS * LU_PER_BLOCK)
@@ -47,7 +48,8 @@ struct lu_test {
 	unsigned long fail_at;
 	struct iommu_lu_records records;
 	struct iommu_lu_records in;
-	u64 head;
+	struct iommu_lu_array_ser array;
+	struct xarray pages;
 	u32 *slots[LU_SLOTS + 1];
 	unsigned int looks;
 };
@@ -338,7 +340,7 @@ static void lu_records_grow_test(struct kunit *test)
 	struct lu_test *lu = test->priv;
 	u64 phys;
 
-	KUNIT_EXPECT_EQ(test, lu->head, 0);
+	KUNIT_EXPECT_EQ(test, lu->array.first, 0);
 	KUNIT_EXPECT_EQ(test, iommu_lu_records_end(&lu->records), 0);
 	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->records, 0));
 	lu_expect_kho(test, 0);
@@ -358,12 +360,15 @@ static void lu_records_grow_test(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->records, LU_SLOTS));
 	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->records, U32_MAX));
 
-	phys = lu->head;
+	phys = lu->array.first;
+	KUNIT_EXPECT_EQ(test, lu->array.nr_blocks, LU_BLOCKS);
 	for (u32 i = 0; i < LU_BLOCKS; i++) {
 		struct iommu_lu_block_ser *block = phys_to_virt(phys);
 
 		KUNIT_ASSERT_NE(test, phys, 0);
 		KUNIT_EXPECT_TRUE(test, lu_kho_has(test, block, 0));
+		KUNIT_EXPECT_EQ(test, block->magic, LU_MAGIC);
+		KUNIT_EXPECT_EQ(test, block->index, i);
 		KUNIT_EXPECT_EQ(test, block->slot_size, LU_SLOT);
 		KUNIT_EXPECT_EQ(test, block->nr_slots, LU_PER_BLOCK);
 		KUNIT_EXPECT_PTR_EQ(test, (void *)block->slots,
@@ -443,13 +448,18 @@ static void lu_records_grow_fails_test(struct kunit *test)
 	lu_records_drain(lu, 3 * LU_PER_BLOCK);
 }
 
-static int lu_parse(struct kunit *test, u32 slot_size, u64 head)
+static int lu_parse(struct kunit *test, u32 slot_size,
+		    const struct iommu_lu_array_ser *array)
 {
 	struct lu_test *lu = test->priv;
+	int ret;
 
 	/* It starts from garbage */
 	memset(&lu->in, 0xff, sizeof(lu->in));
-	return iommu_lu_records_parse(&lu->in, slot_size, head);
+	ret = iommu_lu_records_parse(&lu->in, LU_MAGIC, slot_size, array,
+				     &lu->pages);
+	xa_destroy(&lu->pages);
+	return ret;
 }
 
 static void lu_records_parse_test(struct kunit *test)
@@ -457,7 +467,7 @@ static void lu_records_parse_test(struct kunit *test)
 	struct lu_test *lu = test->priv;
 
 	for (u32 blocks = 0; blocks <= LU_BLOCKS; blocks++) {
-		KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, lu->head), 0);
+		KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, &lu->array), 0);
 		KUNIT_EXPECT_EQ(test, iommu_lu_records_end(&lu->in),
 				blocks * LU_PER_BLOCK);
 		for (u32 i = 0; i < blocks * LU_PER_BLOCK; i++)
@@ -470,11 +480,11 @@ static void lu_records_parse_test(struct kunit *test)
 	}
 }
 
-static void lu_expect_refused(struct kunit *test, u32 slot_size, u64 head)
+static void lu_expect_refused(struct kunit *test, u32 slot_size)
 {
 	struct lu_test *lu = test->priv;
 
-	KUNIT_EXPECT_EQ(test, lu_parse(test, slot_size, head), -EINVAL);
+	KUNIT_EXPECT_EQ(test, lu_parse(test, slot_size, &lu->array), -EINVAL);
 	KUNIT_EXPECT_EQ(test, lu->in.nr_blocks, 0);
 	KUNIT_EXPECT_TRUE(test, xa_empty(&lu->in.blocks));
 	KUNIT_EXPECT_NULL(test, iommu_lu_record(&lu->in, 0));
@@ -482,47 +492,53 @@ static void lu_expect_refused(struct kunit *test, u32 slot_size, u64 head)
 
 static void lu_expect_all_refused(struct kunit *test, u64 *next)
 {
-	struct lu_test *lu = test->priv;
 	u64 good = *next;
 	struct iommu_lu_block_ser *block = phys_to_virt(good);
 	struct iommu_lu_block_ser last = {
+		.magic = LU_MAGIC,
 		.slot_size = LU_SLOT,
 		.nr_slots = LU_PER_BLOCK,
 	};
 
 	for (unsigned int bit = 0; bit < PAGE_SHIFT; bit += 3) {
 		*next = good | BIT_ULL(bit);
-		lu_expect_refused(test, LU_SLOT, lu->head);
+		lu_expect_refused(test, LU_SLOT);
 	}
 	/* Not even when all looks right there */
 	*next = good + PAGE_SIZE / 2;
 	memcpy(phys_to_virt(*next), &last, sizeof(last));
-	lu_expect_refused(test, LU_SLOT, lu->head);
+	lu_expect_refused(test, LU_SLOT);
 	/* Beyond any memory, and the hole that every PC has */
 	for (unsigned int bit = 48; bit < 64; bit += 5) {
 		*next = good | BIT_ULL(bit);
-		lu_expect_refused(test, LU_SLOT, lu->head);
+		lu_expect_refused(test, LU_SLOT);
 	}
 	*next = 0xa0000;
-	lu_expect_refused(test, LU_SLOT, lu->head);
+	lu_expect_refused(test, LU_SLOT);
 	*next = good;
 
 	block->slot_size++;
-	lu_expect_refused(test, LU_SLOT, lu->head);
+	lu_expect_refused(test, LU_SLOT);
 	block->slot_size = 0;
-	lu_expect_refused(test, LU_SLOT, lu->head);
+	lu_expect_refused(test, LU_SLOT);
 	block->slot_size = LU_SLOT;
 	block->nr_slots++;
-	lu_expect_refused(test, LU_SLOT, lu->head);
+	lu_expect_refused(test, LU_SLOT);
 	block->nr_slots = 0;
-	lu_expect_refused(test, LU_SLOT, lu->head);
+	lu_expect_refused(test, LU_SLOT);
 	block->nr_slots = LU_PER_BLOCK;
+	block->magic = IOMMU_LU_MAGIC_UNITS;
+	lu_expect_refused(test, LU_SLOT);
+	block->magic = LU_MAGIC;
+	block->index++;
+	lu_expect_refused(test, LU_SLOT);
+	block->index--;
 }
 
 static void lu_records_bad_test(struct kunit *test)
 {
 	struct lu_test *lu = test->priv;
-	u64 *next = &lu->head;
+	u64 *next = &lu->array.first;
 
 	for (u32 i = 0; i < LU_BLOCKS; i++)
 		KUNIT_ASSERT_EQ(test, iommu_lu_records_grow(&lu->records), 0);
@@ -533,10 +549,18 @@ static void lu_records_bad_test(struct kunit *test)
 		lu_expect_all_refused(test, next);
 		next = &block->next;
 	}
-	lu_expect_refused(test, LU_SLOT + 8, lu->head);
-	lu_expect_refused(test, LU_SLOT - 8, lu->head);
+	lu->array.nr_blocks++;
+	lu_expect_refused(test, LU_SLOT);
+	lu->array.nr_blocks -= 2;
+	lu_expect_refused(test, LU_SLOT);
+	lu->array.nr_blocks++;
+	lu->array.reserved = 1;
+	lu_expect_refused(test, LU_SLOT);
+	lu->array.reserved = 0;
+	lu_expect_refused(test, LU_SLOT + 8);
+	lu_expect_refused(test, LU_SLOT - 8);
 
-	KUNIT_EXPECT_EQ(test, lu_parse(test, LU_SLOT, lu->head), 0);
+	KUNIT_EXPECT_EQ(test, lu_parse(test, LU_SLOT, &lu->array), 0);
 	xa_destroy(&lu->in.blocks);
 }
 
@@ -552,33 +576,70 @@ static void lu_records_loop_test(struct kunit *test)
 		for (u32 to = 0; to < nr; to++) {
 			block->next = virt_to_phys(xa_load(&lu->records.blocks,
 							   to));
+			/* However many blocks it promises */
+			lu->array.nr_blocks = U32_MAX >> 13;
 			lu->looks = 0;
-			lu_expect_refused(test, LU_SLOT, lu->head);
+			lu_expect_refused(test, LU_SLOT);
 			KUNIT_ASSERT_LE(test, lu->looks, 4 * nr + 4);
 			block->next = 0;
+			lu->array.nr_blocks = nr;
 		}
-		KUNIT_EXPECT_EQ(test, lu_parse(test, LU_SLOT, lu->head), 0);
+		KUNIT_EXPECT_EQ(test, lu_parse(test, LU_SLOT, &lu->array), 0);
 		xa_destroy(&lu->in.blocks);
 	}
+}
+
+/* A record is believed where it was sealed, as it was sealed */
+static void lu_records_seal_test(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+	u8 *slot, *other;
+
+	lu_records_fill(test, 2);
+	slot = (u8 *)lu->slots[0];
+	other = (u8 *)lu->slots[1];
+	get_random_bytes(slot + sizeof(struct iommu_lu_slot_ser),
+			 LU_SLOT - sizeof(struct iommu_lu_slot_ser));
+	iommu_lu_record_seal(&lu->records, 0);
+	KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, &lu->array), 0);
+	KUNIT_EXPECT_NULL(test, iommu_lu_record_error(&lu->in, 0));
+	/* Never sealed; never used */
+	KUNIT_EXPECT_NOT_NULL(test, iommu_lu_record_error(&lu->in, 1));
+	KUNIT_EXPECT_NULL(test, iommu_lu_record_error(&lu->in, 2));
+
+	for (unsigned int bit = 0; bit < 8 * LU_SLOT; bit++) {
+		slot[bit / 8] ^= BIT(bit % 8);
+		KUNIT_EXPECT_NOT_NULL(test, iommu_lu_record_error(&lu->in, 0));
+		slot[bit / 8] ^= BIT(bit % 8);
+	}
+	memcpy(other, slot, LU_SLOT);
+	KUNIT_EXPECT_NOT_NULL(test, iommu_lu_record_error(&lu->in, 1));
+	iommu_lu_record_seal(&lu->records, 1);
+	KUNIT_EXPECT_NULL(test, iommu_lu_record_error(&lu->in, 1));
+	KUNIT_EXPECT_NULL(test, iommu_lu_record_error(&lu->in, 0));
+	xa_destroy(&lu->in.blocks);
+	lu_records_drain(lu, 2);
 }
 
 static void lu_records_release_test(struct kunit *test)
 {
 	struct lu_test *lu = test->priv;
 	unsigned long ram = totalram_pages();
-	u64 head = 0;
+	struct iommu_lu_array_ser array = { .nr_blocks = LU_BLOCKS };
 
-	for (unsigned int i = 0; i < LU_BLOCKS; i++) {
+	for (unsigned int i = LU_BLOCKS; i--;) {
 		struct iommu_lu_block_ser *block = lu_handed_over(test, 0);
 
+		block->magic = LU_MAGIC;
+		block->index = i;
 		block->slot_size = LU_SLOT;
 		block->nr_slots = LU_PER_BLOCK;
-		block->next = head;
-		head = virt_to_phys(block);
+		block->next = array.first;
+		array.first = virt_to_phys(block);
 	}
 	KUNIT_EXPECT_EQ(test, totalram_pages(), ram - LU_BLOCKS);
 
-	KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, head), 0);
+	KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, &array), 0);
 	KUNIT_EXPECT_EQ(test, lu->in.nr_blocks, LU_BLOCKS);
 	KUNIT_EXPECT_EQ(test, totalram_pages(), ram - LU_BLOCKS);
 	iommu_lu_records_release(&lu->in);
@@ -614,12 +675,14 @@ static void lu_pages_exit(struct kunit *test)
 }
 
 /* The blocks are of this kernel, which is not what KHO is asked about */
-static bool lu_stub_preserved(phys_addr_t phys)
+static size_t lu_stub_preserved(phys_addr_t phys)
 {
 	struct lu_test *lu = kunit_get_current_test()->priv;
 
 	lu->looks++;
-	return phys && PAGE_ALIGNED(phys) && page_is_ram(PHYS_PFN(phys));
+	if (!phys || !PAGE_ALIGNED(phys) || !page_is_ram(PHYS_PFN(phys)))
+		return 0;
+	return PAGE_SIZE;
 }
 
 static int lu_records_init(struct kunit *test)
@@ -631,10 +694,10 @@ static int lu_records_init(struct kunit *test)
 	if (ret)
 		return ret;
 	lu = test->priv;
-	kunit_activate_static_stub(test, iommu_page_preserved,
+	kunit_activate_static_stub(test, iommu_preserved_size,
 				   lu_stub_preserved);
-	lu->head = U64_MAX;
-	iommu_lu_records_init(&lu->records, LU_SLOT, &lu->head);
+	xa_init(&lu->pages);
+	iommu_lu_records_init(&lu->records, LU_MAGIC, LU_SLOT, &lu->array);
 	return 0;
 }
 
@@ -672,7 +735,7 @@ static void lu_records_steps_test(struct kunit *test)
 			   lu_steps(&lu->records));
 		KUNIT_EXPECT_EQ(test, lu_steps(&lu->records), want[i].steps);
 		/* The other kernel builds its own tree of the same blocks */
-		KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, lu->head), 0);
+		KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, &lu->array), 0);
 		KUNIT_EXPECT_EQ(test, lu_steps(&lu->in), want[i].steps);
 		KUNIT_EXPECT_PTR_EQ(test, iommu_lu_record(&lu->in, have - 1),
 				    (void *)slot);
@@ -685,10 +748,11 @@ static void lu_records_exit(struct kunit *test)
 {
 	struct lu_test *lu = test->priv;
 
-	if (!lu || !lu->records.head)
+	if (!lu || !lu->records.array)
 		return;
 	iommu_lu_records_destroy(&lu->records);
-	KUNIT_EXPECT_EQ(test, lu->head, 0);
+	KUNIT_EXPECT_EQ(test, lu->array.first, 0);
+	KUNIT_EXPECT_EQ(test, lu->array.nr_blocks, 0);
 	lu_pages_exit(test);
 }
 
@@ -715,6 +779,7 @@ static struct kunit_case lu_records_cases[] = {
 	KUNIT_CASE(lu_records_parse_test),
 	KUNIT_CASE(lu_records_bad_test),
 	KUNIT_CASE(lu_records_loop_test),
+	KUNIT_CASE(lu_records_seal_test),
 	KUNIT_CASE(lu_records_release_test),
 	KUNIT_CASE(lu_records_steps_test),
 	{},

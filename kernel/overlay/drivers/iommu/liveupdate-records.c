@@ -13,10 +13,12 @@
 
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/crc32.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/mm.h>
+#include <linux/string.h>
 
 #include "iommu-pages-liveupdate.h"
 #include "liveupdate-records.h"
@@ -29,21 +31,26 @@ static u32 slots_per_block(u32 slot_size)
 	return (PAGE_SIZE - sizeof(struct iommu_lu_block_ser)) / slot_size;
 }
 
+#if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE_KUNIT_TEST)
+bool iommu_lu_quiet;
+#endif
+
 /**
  * iommu_lu_records_init - Start an empty array
  * @records:   The array
+ * @magic:     What is in it, IOMMU_LU_MAGIC_*
  * @slot_size: Size of a slot in bytes
- * @head:      In preserved memory, will hold the address of the first block
+ * @array:     In preserved memory, zero, will lead to the first block
  */
-void iommu_lu_records_init(struct iommu_lu_records *records, u32 slot_size,
-			   u64 *head)
+void iommu_lu_records_init(struct iommu_lu_records *records, u32 magic,
+			   u32 slot_size, struct iommu_lu_array_ser *array)
 {
+	records->magic = magic;
 	records->slot_size = slot_size;
 	records->nr_blocks = 0;
 	xa_init(&records->blocks);
 	ida_init(&records->used);
-	records->head = head;
-	*head = 0;
+	records->array = array;
 }
 
 /**
@@ -58,7 +65,7 @@ void iommu_lu_records_destroy(struct iommu_lu_records *records)
 	unsigned long i;
 
 	WARN_ON(!ida_is_empty(&records->used));
-	*records->head = 0;
+	*records->array = (struct iommu_lu_array_ser){};
 	xa_for_each(&records->blocks, i, block)
 		kho_unpreserve_free(block);
 	xa_destroy(&records->blocks);
@@ -76,6 +83,8 @@ VISIBLE_IF_KUNIT int iommu_lu_records_grow(struct iommu_lu_records *records)
 	block = kho_alloc_preserve(PAGE_SIZE);
 	if (IS_ERR(block))
 		return PTR_ERR(block);
+	block->magic = records->magic;
+	block->index = records->nr_blocks;
 	block->slot_size = records->slot_size;
 	block->nr_slots = slots_per_block(records->slot_size);
 
@@ -90,9 +99,10 @@ VISIBLE_IF_KUNIT int iommu_lu_records_grow(struct iommu_lu_records *records)
 		last = xa_load(&records->blocks, records->nr_blocks - 1);
 		last->next = virt_to_phys(block);
 	} else {
-		*records->head = virt_to_phys(block);
+		records->array->first = virt_to_phys(block);
 	}
 	records->nr_blocks++;
+	records->array->nr_blocks = records->nr_blocks;
 	return 0;
 }
 
@@ -101,7 +111,8 @@ VISIBLE_IF_KUNIT int iommu_lu_records_grow(struct iommu_lu_records *records)
  * @records: The array
  * @index:   Set to the number of the slot
  *
- * The slot is zeroed but for its first word, which says that it is in use.
+ * The slot is zeroed but for its first word, which says that it is in use. It is
+ * worth nothing until iommu_lu_record_seal().
  *
  * Context: May sleep.
  * Return: the slot, or an error pointer: -ENOMEM, or -ENOSPC when the array
@@ -110,7 +121,7 @@ VISIBLE_IF_KUNIT int iommu_lu_records_grow(struct iommu_lu_records *records)
 void *iommu_lu_record_alloc(struct iommu_lu_records *records, u32 *index)
 {
 	u32 per_block = slots_per_block(records->slot_size);
-	u32 *slot;
+	struct iommu_lu_slot_ser *slot;
 	int id, ret;
 
 	id = ida_alloc_max(&records->used, per_block * MAX_BLOCKS - 1,
@@ -129,7 +140,7 @@ void *iommu_lu_record_alloc(struct iommu_lu_records *records, u32 *index)
 
 	slot = iommu_lu_record(records, id);
 	memset(slot, 0, records->slot_size);
-	*slot = IOMMU_LU_IN_USE;
+	slot->state = IOMMU_LU_IN_USE;
 	*index = id;
 	return slot;
 }
@@ -143,6 +154,46 @@ void iommu_lu_record_free(struct iommu_lu_records *records, u32 index)
 {
 	memset(iommu_lu_record(records, index), 0, records->slot_size);
 	ida_free(&records->used, index);
+}
+
+/* Of all but the start, and of the place: a record does not move */
+static u32 record_crc(const struct iommu_lu_records *records,
+		      const struct iommu_lu_slot_ser *slot, u32 index)
+{
+	return crc32c(index, slot + 1, records->slot_size - sizeof(*slot));
+}
+
+/**
+ * iommu_lu_record_seal - A record is filled in and does not change any more
+ * @records: The array
+ * @index:   Number of the slot
+ */
+void iommu_lu_record_seal(struct iommu_lu_records *records, u32 index)
+{
+	struct iommu_lu_slot_ser *slot = iommu_lu_record(records, index);
+
+	slot->crc = record_crc(records, slot, index);
+}
+
+/**
+ * iommu_lu_record_error - Is a slot what the previous kernel has written?
+ * @records: The array, from iommu_lu_records_parse()
+ * @index:   Number of the slot, in the array
+ *
+ * Return: what is wrong with it, or NULL.
+ */
+const char *iommu_lu_record_error(struct iommu_lu_records *records, u32 index)
+{
+	struct iommu_lu_slot_ser *slot = iommu_lu_record(records, index);
+
+	if (!slot->state)
+		return memchr_inv(slot, 0, records->slot_size) ?
+			"is free but not empty" : NULL;
+	if (slot->state != IOMMU_LU_IN_USE)
+		return "has a state that is not known";
+	if (slot->crc != record_crc(records, slot, index))
+		return "has a wrong CRC";
+	return NULL;
 }
 
 /**
@@ -174,6 +225,26 @@ u32 iommu_lu_records_end(struct iommu_lu_records *records)
 	return records->nr_blocks * slots_per_block(records->slot_size);
 }
 
+static const char *block_error(const struct iommu_lu_records *records, u64 phys,
+			       bool last)
+{
+	const struct iommu_lu_block_ser *block;
+
+	if (iommu_preserved_size(phys) != PAGE_SIZE)
+		return "is not a preserved page";
+	block = phys_to_virt(phys);
+	if (block->magic != records->magic)
+		return "is something else";
+	if (block->index != records->nr_blocks)
+		return "is in the wrong place";
+	if (block->slot_size != records->slot_size ||
+	    block->nr_slots != slots_per_block(records->slot_size))
+		return "has slots of another size";
+	if (!block->next != last)
+		return last ? "should be the last" : "should not be the last";
+	return NULL;
+}
+
 /**
  * iommu_lu_records_used - How many slots are in use
  * @records: The array
@@ -196,8 +267,10 @@ unsigned int iommu_lu_records_used(struct iommu_lu_records *records)
 /**
  * iommu_lu_records_parse - Read an array of the previous kernel
  * @records:   The array
+ * @magic:     What is in it, IOMMU_LU_MAGIC_*
  * @slot_size: Size of a slot that is expected, in bytes
- * @head:      Physical address of the first block, not trusted
+ * @array:     Where the array is, not trusted
+ * @pages:     By page frame, what is in use for something; the blocks are added
  *
  * Only the blocks are checked, what is in the slots is for the caller.
  *
@@ -205,54 +278,48 @@ unsigned int iommu_lu_records_used(struct iommu_lu_records *records)
  * Return: 0, -EINVAL for blocks that make no sense, -ENOMEM. On error the
  * array is empty.
  */
-int iommu_lu_records_parse(struct iommu_lu_records *records, u32 slot_size,
-			   u64 head)
+int iommu_lu_records_parse(struct iommu_lu_records *records, u32 magic,
+			   u32 slot_size,
+			   const struct iommu_lu_array_ser *array,
+			   struct xarray *pages)
 {
-	struct iommu_lu_block_ser *block;
-	unsigned int mark_at = 1;
-	u64 mark = 0;
-	int ret;
+	u32 nr = array->nr_blocks;
+	u64 phys = array->first;
+	const char *why = NULL;
+	int ret = -EINVAL;
 
-	records->slot_size = slot_size;
-	records->nr_blocks = 0;
-	records->head = NULL;
-	xa_init(&records->blocks);
-	ida_init(&records->used);
+	iommu_lu_records_init(records, magic, slot_size, NULL);
+	if (array->reserved || nr > MAX_BLOCKS || !phys != !nr)
+		why = "makes no sense as the first of so many";
+	for (; !why && records->nr_blocks < nr; records->nr_blocks++) {
+		struct iommu_lu_block_ser *block;
 
-	for (u64 phys = head; phys; phys = block->next) {
-		ret = -EINVAL;
-		if (!iommu_page_preserved(phys) || phys == mark ||
-		    records->nr_blocks == MAX_BLOCKS) {
-			pr_err("bad block address %#llx\n", phys);
-			goto err;
-		}
-
-		/* As the gaps between marks grow, a loop comes back to one */
-		if (records->nr_blocks == mark_at) {
-			mark = phys;
-			mark_at *= 2;
-		}
-
+		why = block_error(records, phys, records->nr_blocks + 1 == nr);
+		if (why)
+			break;
 		block = phys_to_virt(phys);
-		if (block->slot_size != slot_size ||
-		    block->nr_slots != slots_per_block(slot_size)) {
-			pr_err("block %#llx has %u slots of %u bytes\n", phys,
-			       block->nr_slots, block->slot_size);
-			goto err;
-		}
-
-		ret = xa_insert(&records->blocks, records->nr_blocks, block,
+		/* Also finds a loop, and what is a block of another array */
+		ret = xa_insert(pages, PHYS_PFN(phys), xa_mk_value(0),
 				GFP_KERNEL);
+		if (ret == -EBUSY)
+			why = "is there twice";
+		if (!ret)
+			ret = xa_insert(&records->blocks, records->nr_blocks,
+					block, GFP_KERNEL);
 		if (ret)
-			goto err;
-		records->nr_blocks++;
+			break;
+		phys = block->next;
+		ret = -EINVAL;
 	}
-	return 0;
+	if (!why && records->nr_blocks == nr)
+		return 0;
 
-err:
+	if (why)
+		iommu_lu_err("block %u of %u of array %#x at %#llx %s\n",
+			     records->nr_blocks, nr, magic, phys, why);
 	xa_destroy(&records->blocks);
 	records->nr_blocks = 0;
-	return ret;
+	return why ? -EINVAL : ret;
 }
 
 /**
@@ -265,7 +332,7 @@ void iommu_lu_records_release(struct iommu_lu_records *records)
 	unsigned long i;
 
 	xa_for_each(&records->blocks, i, block)
-		kho_restore_free(block);
+		iommu_preserved_free(block);
 	xa_destroy(&records->blocks);
 	records->nr_blocks = 0;
 }

@@ -4,6 +4,7 @@
  */
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
+#include <kunit/static_stub.h>
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
@@ -12,7 +13,6 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/xarray.h>
 
 #include "liveupdate-debugfs.h"
@@ -23,6 +23,7 @@ static struct iommu_lu_in lu_in = {
 	.unit_slots = XARRAY_INIT(lu_in.unit_slots, 0),
 	.domain_slots = XARRAY_INIT(lu_in.domain_slots, 0),
 	.unit_bases = XARRAY_INIT(lu_in.unit_bases, 0),
+	.pages = XARRAY_INIT(lu_in.pages, 0),
 	.device_rids = XARRAY_INIT(lu_in.device_rids, 0),
 };
 
@@ -51,6 +52,27 @@ static void block_unseen(struct iommu_lu_domain *domain)
 			continue;
 		iommu_lu_reject_device(lu, "it was not found");
 		block_device(lu);
+	}
+}
+
+/*
+ * A domain that was needed for a device which was then rejected, and that nobody
+ * has taken, has no other owner. With a device on it, it stays.
+ */
+static void free_unclaimed(void)
+{
+	struct iommu_lu_domain *lu;
+	unsigned long i;
+
+	xa_for_each(&lu_in.domain_slots, i, lu) {
+		struct iommu_domain *domain = lu->domain;
+
+		if (!domain || lu->owner || iommu_lu_domain_in_use(domain))
+			continue;
+		iommu_lu_domain_ops(domain)->release_domain(domain);
+		domain->lu = NULL;
+		lu->domain = NULL;
+		iommu_domain_free(domain);
 	}
 }
 
@@ -85,6 +107,7 @@ void iommu_lu_in_end(void)
 	guard(mutex)(&lu_in.lock);
 	WRITE_ONCE(lu_in.active, false);
 	block_unseen(NULL);
+	free_unclaimed();
 	iommu_lu_in_release(&lu_in);
 }
 
@@ -120,16 +143,9 @@ iommu_lu_adopt_unit(struct iommu_device *iommu,
 
 	guard(mutex)(&lu_in.lock);
 	lu_in.ops[type] = ops;
-	unit = xa_load(&lu_in.unit_bases, PHYS_PFN(base));
-	if (!unit)
-		return NULL;
-	if (unit->ser->type != type || unit->ser->base != base ||
-	    unit->ser->segment != segment) {
-		pr_err("unit %u: type %u at %#llx, segment %u is not what is there\n",
-		       unit->index, unit->ser->type, unit->ser->base,
-		       unit->ser->segment);
-		return ERR_PTR(-EINVAL);
-	}
+	unit = iommu_lu_in_unit(&lu_in, type, base, segment);
+	if (IS_ERR_OR_NULL(unit))
+		return unit;
 	unit->iommu = iommu;
 	return unit;
 }
@@ -144,7 +160,25 @@ iommu_lu_adopt_unit(struct iommu_device *iommu,
  */
 struct iommu_lu_device *iommu_lu_find_device(u32 segment, u16 rid)
 {
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_find_device, segment, rid);
+
 	return iommu_lu_in_device(&lu_in, segment, rid);
+}
+
+/**
+ * iommu_lu_claim_page - A driver is about to use a page of the previous kernel
+ * @phys: The page, not trusted
+ *
+ * Context: Boot, after iommu_lu_adopt_unit(); may sleep.
+ * Return: 0; -EINVAL when that is no preserved page; -EBUSY when it is used for
+ * something else; -ENOMEM.
+ */
+int iommu_lu_claim_page(phys_addr_t phys)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_claim_page, phys);
+
+	guard(mutex)(&lu_in.lock);
+	return iommu_lu_in_claim(&lu_in, phys);
 }
 
 /**
@@ -171,14 +205,13 @@ static struct iommu_domain *domain_instantiate(struct iommu_lu_domain *lu)
 		return lu->domain;
 	if (lu->state != IOMMU_LU_INCOMING)
 		return ERR_PTR(-EINVAL);
-	if (ser->reserved ||
-	    memchr_inv(ser->pt.reserved, 0, sizeof(ser->pt.reserved)) ||
-	    ser->flags & ~IOMMU_LU_DOMAIN_FLAGS) {
-		pr_err("domain %u: its record has bits that are not known\n",
-		       lu->index);
+	/* Its table would be walked when it is freed */
+	if (lu->used && !lu->proven) {
+		pr_err("domain %u: no device is on its table\n", lu->index);
+		lu->state = IOMMU_LU_REJECTED;
 		return ERR_PTR(-EINVAL);
 	}
-	if (ser->type >= IOMMU_LU_UNIT_TYPES || !lu_in.ops[ser->type]) {
+	if (!lu_in.ops[ser->type]) {
 		pr_err("domain %u: no driver for type %u\n", lu->index,
 		       ser->type);
 		return ERR_PTR(-EINVAL);
@@ -197,12 +230,17 @@ static struct iommu_domain *domain_instantiate(struct iommu_lu_domain *lu)
 	return domain;
 }
 
+static bool same_device(const struct iommu_lu_device *lu,
+			const struct pci_dev *pdev)
+{
+	return lu->ser->vendor == pdev->vendor &&
+	       lu->ser->device == pdev->device;
+}
+
 static const char *device_mismatch(struct device *dev,
 				   const struct iommu_lu_device *lu, bool alone)
 {
-	struct pci_dev *pdev = to_pci_dev(dev);
-
-	if (lu->ser->vendor != pdev->vendor || lu->ser->device != pdev->device)
+	if (!same_device(lu, to_pci_dev(dev)))
 		return "another device is in its place";
 	if (lu->unit->iommu != dev->iommu->iommu_dev)
 		return "it is behind another IOMMU";
@@ -251,6 +289,11 @@ void iommu_lu_probe_device(struct device *dev, bool alone)
 	lu = iommu_lu_find_device(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 	if (!lu || lu->linked)
 		return;
+	/* A forged number must not cost a device that never came over */
+	if (!lu->found && !same_device(lu, pdev)) {
+		iommu_lu_reject_device(lu, "another device is in its place");
+		return;
+	}
 
 	lu->linked = true;
 	WRITE_ONCE(dev->iommu->lu, lu);
@@ -391,21 +434,23 @@ void iommu_lu_claimed(struct device *dev)
 /**
  * iommu_lu_take_domain - Take over a domain
  * @index: Slot of its record, from the previous kernel
+ * @user:  Physical address of what names the record
  * @owner: Who may from now on claim the devices on it
  *
  * Context: May sleep.
  * Return: the domain, to be given back with iommu_lu_release_domain() and then
- * iommu_domain_free(); -ENOENT when there is no such record; -EBUSY when it is
+ * iommu_domain_free(); -ENOENT when @user has no such record; -EBUSY when it is
  * taken; -EINVAL when it cannot be restored; -ENOMEM.
  */
-struct iommu_domain *iommu_lu_take_domain(u32 index, void *owner)
+struct iommu_domain *iommu_lu_take_domain(u32 index, phys_addr_t user,
+					  void *owner)
 {
 	struct iommu_domain *domain;
 	struct iommu_lu_domain *lu;
 
 	guard(mutex)(&lu_in.lock);
 	lu = xa_load(&lu_in.domain_slots, index);
-	if (!lu)
+	if (!lu || !lu->ser || lu->ser->user != user)
 		return ERR_PTR(-ENOENT);
 	if (lu->owner)
 		return ERR_PTR(-EBUSY);
@@ -509,6 +554,46 @@ bool iommu_lu_device_live(struct device *dev)
 	       iommu_group_for_each_dev(dev->iommu_group, NULL, see_restored);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_live);
+
+/**
+ * iommu_lu_device_of - Is a device the one that a user has preserved?
+ * @dev:  The device
+ * @user: Physical address of what names the record
+ *
+ * Context: May sleep.
+ * Return: true when it came over and the record says so.
+ */
+bool iommu_lu_device_of(struct device *dev, phys_addr_t user)
+{
+	struct iommu_lu_device *lu;
+
+	guard(mutex)(&lu_in.lock);
+	lu = dev->iommu ? dev->iommu->lu : NULL;
+	return lu && lu->state != IOMMU_LU_PRESERVED && lu->ser &&
+	       lu->ser->user == user;
+}
+
+/**
+ * iommu_lu_orphans - Is a device attached to a domain that nobody has taken?
+ *
+ * Whoever cannot say which domains are his own has to leave all memory alone
+ * for as long as that is so.
+ *
+ * Context: May sleep.
+ * Return: true when there is one.
+ */
+bool iommu_lu_orphans(void)
+{
+	struct iommu_lu_domain *lu;
+	unsigned long i;
+
+	guard(mutex)(&lu_in.lock);
+	xa_for_each(&lu_in.domain_slots, i, lu)
+		if (lu->domain && !lu->owner &&
+		    iommu_lu_domain_in_use(lu->domain))
+			return true;
+	return false;
+}
 
 /**
  * iommu_lu_finish_device - The device is like any other from now on

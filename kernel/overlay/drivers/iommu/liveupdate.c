@@ -94,6 +94,7 @@ static struct {
 /**
  * iommu_lu_preserve_domain - Keep a domain and its page table
  * @domain: The domain
+ * @user:   Physical address of what will name the record, in preserved memory
  * @index:  Set to the slot of its record
  *
  * The caller makes sure that nothing is mapped or unmapped until
@@ -105,7 +106,8 @@ static struct {
  * when it is preserved already or itself came from the previous kernel;
  * -ENOMEM.
  */
-int iommu_lu_preserve_domain(struct iommu_domain *domain, u32 *index)
+int iommu_lu_preserve_domain(struct iommu_domain *domain, phys_addr_t user,
+			     u32 *index)
 {
 	const struct iommu_liveupdate_ops *ops = iommu_lu_domain_ops(domain);
 	struct iommu_lu_domain *lu __free(kfree) = NULL;
@@ -132,6 +134,8 @@ int iommu_lu_preserve_domain(struct iommu_domain *domain, u32 *index)
 		return ret;
 	}
 
+	lu->ser->user = user;
+	iommu_lu_record_seal(&lu_out.domains, lu->index);
 	lu->domain = domain;
 	lu->state = IOMMU_LU_PRESERVED;
 	*index = lu->index;
@@ -190,6 +194,7 @@ static struct iommu_lu_unit *unit_get(struct iommu_device *iommu)
 	if (ret)
 		goto err_record;
 
+	iommu_lu_record_seal(&lu_out.units, unit->index);
 	iommu->lu = unit;
 	return unit;
 
@@ -270,7 +275,8 @@ static int device_fill(struct iommu_lu_device *lu, struct pci_dev *pdev,
 
 /**
  * iommu_lu_preserve_device - Keep a device attached to its preserved domain
- * @dev: The device
+ * @dev:  The device
+ * @user: Physical address of what will name the record, in preserved memory
  *
  * Until iommu_lu_unpreserve_device() the device cannot be attached elsewhere.
  * The caller makes sure that it is not detached.
@@ -283,7 +289,7 @@ static int device_fill(struct iommu_lu_device *lu, struct pci_dev *pdev,
  * a PF with VFs, with ATS; -EBUSY when it is preserved or came from the previous
  * kernel and is not finished; -ENOMEM.
  */
-int iommu_lu_preserve_device(struct device *dev)
+int iommu_lu_preserve_device(struct device *dev, phys_addr_t user)
 {
 	struct iommu_domain *domain;
 	struct iommu_lu_device *lu;
@@ -329,6 +335,8 @@ int iommu_lu_preserve_device(struct device *dev)
 		return ret;
 	}
 
+	lu->ser->user = user;
+	iommu_lu_record_seal(&lu_out.devices, lu->index);
 	lu->domain->devices++;
 	return 0;
 }
@@ -491,13 +499,14 @@ static int lu_flb_preserve(struct liveupdate_flb_op_args *args)
 		return PTR_ERR(ser);
 
 	guard(mutex)(&lu_out.lock);
+	ser->magic = IOMMU_LU_MAGIC;
 	ser->version = IOMMU_LU_VERSION;
-	iommu_lu_records_init(&lu_out.units, sizeof(struct iommu_lu_unit_ser),
-			      &ser->units);
-	iommu_lu_records_init(&lu_out.domains,
+	iommu_lu_records_init(&lu_out.units, IOMMU_LU_MAGIC_UNITS,
+			      sizeof(struct iommu_lu_unit_ser), &ser->units);
+	iommu_lu_records_init(&lu_out.domains, IOMMU_LU_MAGIC_DOMAINS,
 			      sizeof(struct iommu_lu_domain_ser),
 			      &ser->domains);
-	iommu_lu_records_init(&lu_out.devices,
+	iommu_lu_records_init(&lu_out.devices, IOMMU_LU_MAGIC_DEVICES,
 			      sizeof(struct iommu_lu_device_ser),
 			      &ser->devices);
 	args->obj = ser;
@@ -591,5 +600,22 @@ void iommu_lu_count_outgoing(struct iommu_lu_counts *counts)
 			  lu_out.devices.nr_blocks,
 		.frozen = lu_out.frozen,
 	};
+}
+#endif
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE_MUTATE
+/**
+ * iommu_lu_out_records - What the next kernel will read
+ * @magic: IOMMU_LU_MAGIC_* of the kind
+ *
+ * Context: One processor, when iommu_lu_jumping().
+ * Return: the records of that kind.
+ */
+struct iommu_lu_records *iommu_lu_out_records(u32 magic)
+{
+	if (magic == IOMMU_LU_MAGIC_UNITS)
+		return &lu_out.units;
+	return magic == IOMMU_LU_MAGIC_DOMAINS ? &lu_out.domains :
+						 &lu_out.devices;
 }
 #endif

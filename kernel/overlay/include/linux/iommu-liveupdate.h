@@ -21,17 +21,19 @@ struct liveupdate_file_op_args;
 
 /**
  * struct iommu_lu_unit - An IOMMU with kept devices
- * @iommu: The IOMMU. In the new kernel set when its driver adopts it.
- * @index: Slot of the record
- * @ser:   The record
- * @users: Kept devices below it, in the old kernel
- * @priv:  For the driver
+ * @iommu:    The IOMMU. In the new kernel set when its driver adopts it.
+ * @index:    Slot of the record
+ * @ser:      The record
+ * @users:    Kept devices below it, in the old kernel
+ * @rejected: In the new kernel, its record cannot be trusted
+ * @priv:     For the driver
  */
 struct iommu_lu_unit {
 	struct iommu_device *iommu;
 	u32 index;
 	struct iommu_lu_unit_ser *ser;
 	unsigned int users;
+	bool rejected;
 	void *priv;
 };
 
@@ -59,6 +61,7 @@ enum iommu_lu_state {
  * @domain: Its domain
  * @state:  Where it is on its way
  * @linked: In the new kernel, dev->iommu->lu points or has pointed here
+ * @found:  In the new kernel, its unit had an entry of that requester ID
  * @rcu:    Readers of dev->iommu->lu that hold no lock
  */
 struct iommu_lu_device {
@@ -68,6 +71,7 @@ struct iommu_lu_device {
 	struct iommu_lu_domain *domain;
 	enum iommu_lu_state state;
 	bool linked;
+	bool found;
 	struct rcu_head rcu;
 };
 
@@ -80,6 +84,8 @@ struct iommu_lu_device {
  * @owner:   The iommufd that may take over devices on it, in the new kernel
  * @devices: In the old kernel, kept devices on it. In the new one, those of
  *           them that have not been found.
+ * @used:    In the new kernel, there is a device record that names it
+ * @proven:  In the new kernel, and a unit's entry leads to its table
  */
 struct iommu_lu_domain {
 	u32 index;
@@ -88,6 +94,8 @@ struct iommu_lu_domain {
 	enum iommu_lu_state state;
 	void *owner;
 	unsigned int devices;
+	bool used;
+	bool proven;
 };
 
 /**
@@ -138,9 +146,10 @@ struct iommu_liveupdate_ops {
 
 /* Old kernel, for the file handlers of iommufd and vfio */
 int iommu_lu_register(struct liveupdate_file_handler *fh);
-int iommu_lu_preserve_domain(struct iommu_domain *domain, u32 *index);
+int iommu_lu_preserve_domain(struct iommu_domain *domain, phys_addr_t user,
+			     u32 *index);
 void iommu_lu_unpreserve_domain(struct iommu_domain *domain);
-int iommu_lu_preserve_device(struct device *dev);
+int iommu_lu_preserve_device(struct device *dev, phys_addr_t user);
 void iommu_lu_unpreserve_device(struct device *dev);
 int iommu_lu_freeze(void);
 void iommu_lu_unfreeze(void);
@@ -163,6 +172,7 @@ struct iommu_lu_device *iommu_lu_find_device(u32 segment, u16 rid);
 const struct iommu_lu_domain_ser *
 iommu_lu_device_domain(const struct iommu_lu_device *lu);
 void iommu_lu_reject_device(struct iommu_lu_device *lu, const char *why);
+int iommu_lu_claim_page(phys_addr_t phys);
 
 /* New kernel, for the IOMMU core */
 void iommu_lu_probe_device(struct device *dev, bool alone);
@@ -175,14 +185,17 @@ bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
 void iommu_lu_claimed(struct device *dev);
 
 /* New kernel, for the file handlers */
-struct iommu_domain *iommu_lu_take_domain(u32 index, void *owner);
+struct iommu_domain *iommu_lu_take_domain(u32 index, phys_addr_t user,
+					  void *owner);
 void iommu_lu_untake_domain(struct iommu_domain *domain);
 bool iommu_lu_record_in_use(u32 index);
 bool iommu_lu_domain_in_use(struct iommu_domain *domain);
 int iommu_lu_release_domain(struct iommu_domain *domain);
 bool iommu_lu_device_incoming(struct device *dev);
 bool iommu_lu_device_live(struct device *dev);
+bool iommu_lu_device_of(struct device *dev, phys_addr_t user);
 void iommu_lu_finish_device(struct device *dev);
+bool iommu_lu_orphans(void);
 
 /* iommufd, for the file handlers of devices bound to one */
 bool iommufd_lu_preserved_with(struct iommufd_ctx *ictx,

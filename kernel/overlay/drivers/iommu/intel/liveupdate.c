@@ -4,7 +4,6 @@
  */
 #define pr_fmt(fmt) "DMAR: liveupdate: " fmt
 
-#include <linux/crash_dump.h>
 #include <linux/dmar.h>
 #include <linux/io.h>
 #include <linux/iommu.h>
@@ -34,7 +33,7 @@
  * memory that the next kernel may use, and the DMA of those devices is blocked.
  * Translation stays on, interrupts of the unit are masked.
  *
- * The new kernel checks what it finds against the records, clears the same
+ * The new kernel (adopt.c) checks what it finds against the records, clears the same
  * entries again, reserves the domain IDs that are in use and goes on with these
  * tables as its own. It never turns translation off. If something does not fit,
  * the unit gets a fresh root table instead, which blocks all its devices.
@@ -49,13 +48,13 @@
 /**
  * struct intel_lu_unit - What the old kernel remembers of a kept unit
  * @iommu:  The unit
- * @tables: Preserved page, see &struct iommu_lu_unit_ser
+ * @tables: Preserved, see there
  * @users:  How many kept devices need the table of that index
  * @kept:   Requester IDs of the kept devices
  */
 struct intel_lu_unit {
 	struct intel_iommu *iommu;
-	u64 *tables;
+	struct iommu_lu_tables_ser *tables;
 	u16 users[IOMMU_LU_VTD_NR_TABLES];
 	struct xarray kept;
 };
@@ -86,7 +85,7 @@ static int intel_lu_preserve_unit(struct iommu_lu_unit *unit)
 	lu->iommu = iommu;
 	xa_init(&lu->kept);
 
-	lu->tables = kho_alloc_preserve(PAGE_SIZE);
+	lu->tables = kho_alloc_preserve(sizeof(*lu->tables));
 	if (IS_ERR(lu->tables)) {
 		ret = PTR_ERR(lu->tables);
 		goto err_free;
@@ -98,6 +97,8 @@ static int intel_lu_preserve_unit(struct iommu_lu_unit *unit)
 	if (ret)
 		goto err_root;
 
+	lu->tables->magic = IOMMU_LU_MAGIC_TABLES;
+	lu->tables->unit = unit->index;
 	ser->type = IOMMU_LU_UNIT_VTD;
 	ser->base = iommu->reg_phys;
 	ser->segment = iommu->segment;
@@ -157,7 +158,7 @@ static int table_get(struct intel_lu_unit *lu, u8 bus)
 	ret = iommu_page_preserve(table);
 	if (ret)
 		return ret;
-	lu->tables[idx] = virt_to_phys(table);
+	lu->tables->phys[idx] = virt_to_phys(table);
 	lu->users[idx] = 1;
 	return 0;
 }
@@ -168,8 +169,8 @@ static void table_put(struct intel_lu_unit *lu, u8 bus)
 
 	if (--lu->users[idx])
 		return;
-	iommu_page_unpreserve(phys_to_virt(lu->tables[idx]));
-	lu->tables[idx] = 0;
+	iommu_page_unpreserve(phys_to_virt(lu->tables->phys[idx]));
+	lu->tables->phys[idx] = 0;
 }
 
 static int intel_lu_preserve_device(struct iommu_lu_unit *unit,
@@ -245,14 +246,14 @@ static bool clear_bus(struct intel_lu_unit *lu, u8 bus)
 	if (!(root->lo & 1))
 		return false;
 
-	if (!lu->tables[bus * 2]) {
+	if (!lu->tables->phys[bus * 2]) {
 		root->lo = 0;
 		root->hi = 0;
 		__iommu_flush_cache(iommu, root, sizeof(*root));
 		return true;
 	}
 
-	table = phys_to_virt(lu->tables[bus * 2]);
+	table = phys_to_virt(lu->tables->phys[bus * 2]);
 	for (unsigned int devfn = 0; devfn < 256; devfn++) {
 		if (!context_present(&table[devfn]) ||
 		    xa_load(&lu->kept, PCI_DEVID(bus, devfn)))
@@ -346,278 +347,6 @@ bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
 	/* A fault must not be told to a processor that another kernel runs on */
 	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
 	readl(iommu->reg + DMAR_FECTL_REG);
-	return true;
-}
-
-/* ---- The new kernel: units ----------------------------------------------- */
-
-static const char *entry_error(struct intel_iommu *iommu,
-			       const struct context_entry *entry,
-			       const struct iommu_lu_device *dev)
-{
-	const struct iommu_lu_domain_ser *domain = iommu_lu_device_domain(dev);
-	struct context_entry want = {};
-
-	if (!domain)
-		return "its domain has no record";
-	if (dev->ser->attach_id < IDA_START_DID ||
-	    dev->ser->attach_id >= iommu->max_domain_id)
-		return "its domain ID is out of range";
-
-	context_set_domain_id(&want, dev->ser->attach_id);
-	context_set_address_root(&want, domain->pt.top);
-	context_set_address_width(&want, domain->pt.top_level - 1);
-	context_set_translation_type(&want, CONTEXT_TT_MULTI_LEVEL);
-	context_set_fault_enable(&want);
-	context_set_present(&want);
-	if (entry->lo != want.lo || entry->hi != want.hi)
-		return "its context entry is not as recorded";
-	return NULL;
-}
-
-/*
- * Two devices on one domain have one domain ID, two domains never have. @dids
- * is domain ID to slot of the domain.
- */
-static const char *reserve_did(struct intel_iommu *iommu, struct xarray *dids,
-			       const struct iommu_lu_device *dev)
-{
-	u32 did = dev->ser->attach_id;
-	void *seen;
-
-	seen = xa_load(dids, did);
-	if (seen)
-		return xa_to_value(seen) == dev->ser->domain ?
-			NULL : "its domain ID belongs to another domain";
-	if (ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL) < 0)
-		return "its domain ID cannot be reserved";
-	if (xa_err(xa_store(dids, did, xa_mk_value(dev->ser->domain),
-			    GFP_KERNEL)))
-		return "out of memory";
-	return NULL;
-}
-
-static void adopt_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-			struct context_entry *table, u8 bus,
-			struct xarray *dids)
-{
-	struct iommu_lu_device *dev;
-	const char *why;
-
-	for (unsigned int devfn = 0; devfn < 256; devfn++) {
-		if (!table[devfn].lo && !table[devfn].hi)
-			continue;
-
-		dev = iommu_lu_find_device(unit->ser->segment,
-					   PCI_DEVID(bus, devfn));
-		if (dev && dev->unit == unit &&
-		    dev->state == IOMMU_LU_INCOMING) {
-			why = entry_error(iommu, &table[devfn], dev);
-			if (!why)
-				why = reserve_did(iommu, dids, dev);
-			if (!why)
-				continue;
-			iommu_lu_reject_device(dev, why);
-		}
-		context_clear_entry(&table[devfn]);
-	}
-	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
-}
-
-static void adopt_buses(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-			struct root_entry *root, const u64 *tables)
-{
-	struct context_entry *table;
-	struct xarray dids;
-
-	xa_init(&dids);
-	for (unsigned int bus = 0; bus < 256; bus++) {
-		u64 phys = tables[bus * 2];
-
-		table = NULL;
-		if (phys && root[bus].lo == (phys | 1) && !root[bus].hi)
-			table = iommu_page_restore(phys);
-		if (table)
-			adopt_table(iommu, unit, table, bus, &dids);
-		else
-			root[bus] = (struct root_entry){};
-	}
-	__iommu_flush_cache(iommu, root, VTD_PAGE_SIZE);
-	xa_destroy(&dids);
-}
-
-static int adopt_root(struct intel_iommu *iommu, struct iommu_lu_unit *unit)
-{
-	const struct iommu_lu_unit_ser *ser = unit->ser;
-	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
-	struct root_entry *root;
-
-	if (ser->mode != IOMMU_LU_VTD_LEGACY || sm_supported(iommu)) {
-		pr_err("%s: mode %u cannot be taken over\n", iommu->name,
-		       ser->mode);
-		return -EINVAL;
-	}
-	if ((rtaddr & VTD_PAGE_MASK) != ser->root || ser->cap != iommu->cap ||
-	    ser->ecap != iommu->ecap) {
-		pr_err("%s: root table %#llx or capabilities are not as recorded\n",
-		       iommu->name, rtaddr);
-		return -EINVAL;
-	}
-	if (kho_preserved_size(ser->tables) != PAGE_SIZE) {
-		pr_err("%s: bad list of tables at %#llx\n", iommu->name,
-		       ser->tables);
-		return -EINVAL;
-	}
-
-	root = iommu_page_restore(ser->root);
-	if (!root)
-		return -EINVAL;
-	adopt_buses(iommu, unit, root, phys_to_virt(ser->tables));
-	kho_restore_free(phys_to_virt(ser->tables));
-	iommu->root_entry = root;
-	return 0;
-}
-
-/* The kind of root table can only be changed with translation off */
-static bool mode_changes(struct intel_iommu *iommu)
-{
-	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
-
-	return !!(rtaddr & DMA_RTADDR_SMT) != !!sm_supported(iommu);
-}
-
-/* Nothing may go on that is not known to be translated as before */
-static void stop_masters(struct intel_iommu *iommu)
-{
-	struct dmar_drhd_unit *drhd;
-	struct pci_dev *pdev = NULL;
-
-	for_each_pci_dev(pdev) {
-		if (pci_domain_nr(pdev->bus) != iommu->segment ||
-		    pdev->driver || pci_is_bridge(pdev))
-			continue;
-		/* What another unit translates is that one's business */
-		drhd = dmar_find_matched_drhd_unit(pdev);
-		if (!drhd || drhd->iommu == iommu)
-			pci_clear_master(pdev);
-	}
-}
-
-/**
- * intel_lu_before_disable - Translation is about to be turned off
- * @iommu: The unit
- *
- * At boot, after a handover that this kernel does not follow, or in a crash
- * kernel, what is still translated would go on as DMA to physical addresses.
- *
- * Context: Any.
- */
-void intel_lu_before_disable(struct intel_iommu *iommu)
-{
-	if (system_state >= SYSTEM_RUNNING ||
-	    !(is_kho_boot() || is_kdump_kernel()) ||
-	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
-		return;
-
-	pr_err("%s: translation was left on by the previous kernel and is turned off, so all its devices are stopped\n",
-	       iommu->name);
-	stop_masters(iommu);
-}
-
-static const char *refusal(int err)
-{
-	switch (err) {
-	case -EOPNOTSUPP:
-		return "live update is off in this kernel";
-	case -ENOENT:
-		return "nothing came over that this kernel reads";
-	default:
-		return "its records are not as they should be";
-	}
-}
-
-/**
- * intel_lu_restore_unit - Go on with the tables of the previous kernel
- * @iommu: The unit, with QI set up and nothing else changed
- *
- * If the unit has kept devices, its root_entry is set on return, or, when the
- * handover cannot be used, left for a fresh table. In both cases translation
- * stays on. Only if this kernel is to use the unit in another mode it is left
- * to init_dmars() to turn it off, after intel_lu_before_disable().
- *
- * Context: init_dmars(), with dmar_global_lock held for writing.
- */
-void __init intel_lu_restore_unit(struct intel_iommu *iommu)
-{
-	struct iommu_lu_unit *unit;
-	int ret;
-
-	if (is_kdump_kernel())
-		return;
-
-	unit = iommu_lu_adopt_unit(&iommu->iommu, &intel_liveupdate_ops,
-				   IOMMU_LU_UNIT_VTD, iommu->reg_phys,
-				   iommu->segment);
-	if (!(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED)) {
-		if (!IS_ERR_OR_NULL(unit)) {
-			pr_err("%s: translation is off, its devices are not as before\n",
-			       iommu->name);
-			unit->iommu = NULL;
-		}
-		return;
-	}
-	/* The previous kernel leaves it on for kept devices and nothing else */
-	if (!unit && is_kho_boot())
-		unit = ERR_PTR(-ENOENT);
-	if (!unit)
-		return;
-
-	if (mode_changes(iommu)) {
-		pr_err("%s: the mode is not the one of the previous kernel\n",
-		       iommu->name);
-		if (!IS_ERR(unit))
-			unit->iommu = NULL;
-		return;
-	}
-
-	/* Without this mark nobody turns translation off or copies tables */
-	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
-	iommu->flags |= VTD_FLAG_LU_LIVE;
-
-	ret = PTR_ERR_OR_ZERO(unit);
-	if (!ret)
-		ret = adopt_root(iommu, unit);
-	if (!ret) {
-		pr_info("%s: goes on with the tables of the previous kernel\n",
-			iommu->name);
-		return;
-	}
-
-	pr_err("%s: cannot go on with the tables of the previous kernel, all DMA is blocked: %s (%pe)\n",
-	       iommu->name, refusal(ret), ERR_PTR(ret));
-	stop_masters(iommu);
-	if (!IS_ERR(unit))
-		unit->iommu = NULL;
-}
-
-/**
- * intel_lu_keeps_tables - Does the hardware go on walking a unit's tables?
- * @iommu: The unit, which is being given up
- *
- * When the driver gives up with translation on since the previous kernel, it
- * stays on: kept devices go on, all others are blocked. The memory of the tables
- * is lost until the next kexec.
- *
- * Context: init_dmars(), with dmar_global_lock held for writing.
- * Return: true when the tables are not to be freed and translation is not to be
- * turned off.
- */
-bool __init intel_lu_keeps_tables(struct intel_iommu *iommu)
-{
-	if (!(iommu->flags & VTD_FLAG_LU_LIVE))
-		return false;
-
-	pr_err("%s: is given up, its tables stay as they are\n", iommu->name);
 	return true;
 }
 

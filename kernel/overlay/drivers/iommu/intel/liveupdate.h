@@ -11,6 +11,7 @@ struct dmar_domain;
 struct intel_iommu;
 struct iommu_domain;
 struct iommu_liveupdate_ops;
+struct iommu_lu_unit;
 
 /* iommu.c */
 struct dmar_domain *paging_domain_alloc(void);
@@ -31,6 +32,12 @@ void intel_context_entry_fill(struct device_domain_info *info,
 			      struct dmar_domain *domain, u16 did,
 			      struct context_entry *entry);
 int intel_replace_hitless(struct dmar_domain *domain, struct device *dev);
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* adopt.c */
+int intel_lu_adopt_root(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+			u64 rtaddr);
+#endif
 
 #define intel_lu_ops	(&intel_liveupdate_ops)
 

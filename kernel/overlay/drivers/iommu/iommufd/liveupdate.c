@@ -6,6 +6,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
+#include <linux/crc32.h>
 #include <linux/file.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
@@ -440,7 +441,8 @@ static int preserve_hwpt(const struct liveupdate_file_op_args *args,
 	rc = fix_ioas(args, hwpt);
 	if (rc)
 		goto err_users;
-	rc = iommu_lu_preserve_domain(hwpt->common.domain, &domain);
+	rc = iommu_lu_preserve_domain(hwpt->common.domain, virt_to_phys(ser),
+				      &domain);
 	if (rc)
 		goto err_unfix;
 
@@ -473,6 +475,13 @@ static void unpreserve_hwpts(struct iommufd_lu *lu, u64 nr)
 	}
 }
 
+/* Of the place too: a record does not move */
+static u32 ser_crc(const struct iommufd_lu_ser *ser)
+{
+	return crc32c(PHYS_PFN(__pa(ser)), &ser->size,
+		      ser->size - offsetof(struct iommufd_lu_ser, size));
+}
+
 static int iommufd_lu_file_preserve(struct liveupdate_file_op_args *args)
 {
 	struct iommufd_ctx *ictx = args->file->private_data;
@@ -496,6 +505,7 @@ static int iommufd_lu_file_preserve(struct liveupdate_file_op_args *args)
 	ser = kho_alloc_preserve(size);
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
+	ser->magic = IOMMUFD_LU_MAGIC;
 	ser->size = size;
 
 	xa_for_each(&lu->tokens, token, hwpt) {
@@ -508,6 +518,7 @@ static int iommufd_lu_file_preserve(struct liveupdate_file_op_args *args)
 		ser->nr_hwpts++;
 	}
 
+	ser->crc = ser_crc(ser);
 	lu->preserved = true;
 	args->serialized_data = virt_to_phys(ser);
 	return 0;
@@ -537,26 +548,58 @@ static void iommufd_lu_file_unfreeze(struct liveupdate_file_op_args *args)
 
 /* ---- The new kernel ------------------------------------------------------ */
 
+static const char *hwpt_error(const struct iommufd_lu_ser *ser, u64 nr)
+{
+	const struct iommufd_lu_hwpt_ser *hwpt = &ser->hwpts[nr];
+
+	if (hwpt->flags & ~IOMMUFD_LU_HWPT_FLAGS)
+		return "a HWPT has bits that are not known";
+	if (nr && hwpt->token <= hwpt[-1].token)
+		return "the tokens are not in order";
+	return NULL;
+}
+
+/**
+ * iommufd_lu_ser_error - Is it what an iommufd of the previous kernel has left?
+ * @ser: Preserved memory, not trusted
+ * @max: Its size
+ *
+ * Return: what is wrong with it, or NULL.
+ */
+const char *iommufd_lu_ser_error(const struct iommufd_lu_ser *ser, size_t max)
+{
+	const char *why = NULL;
+
+	if (max < sizeof(*ser) || ser->magic != IOMMUFD_LU_MAGIC)
+		return "it is something else";
+	if (!ser->nr_hwpts || ser->size > max ||
+	    ser->size != struct_size(ser, hwpts, ser->nr_hwpts))
+		return "its size makes no sense";
+	if (ser->crc != ser_crc(ser))
+		return "it has a wrong CRC";
+	for (u64 i = 0; !why && i < ser->nr_hwpts; i++)
+		why = hwpt_error(ser, i);
+	return why;
+}
+
 static struct iommufd_lu_ser *get_ser(u64 phys)
 {
 	size_t max = kho_preserved_size(phys);
-	struct iommufd_lu_ser *ser;
+	const char *why;
 
 	if (!max)
-		return NULL;
-	ser = phys_to_virt(phys);
-	if (!ser->nr_hwpts || ser->size > max ||
-	    ser->size != struct_size(ser, hwpts, ser->nr_hwpts)) {
-		pr_err("%llu bytes at %#llx cannot be %llu HWPTs\n", ser->size,
-		       phys, ser->nr_hwpts);
-		return NULL;
-	}
-	return ser;
+		why = "nothing was preserved";
+	else
+		why = iommufd_lu_ser_error(phys_to_virt(phys), max);
+	if (!why)
+		return phys_to_virt(phys);
+	pr_err("no iommufd at %#llx: %s\n", phys, why);
+	return NULL;
 }
 
 static struct iommufd_hwpt_paging *
 restore_hwpt(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
-	     const struct iommufd_lu_hwpt_ser *ser)
+	     struct iommufd_lu_hwpt_ser *ser)
 {
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_lu_hwpt *lu_hwpt;
@@ -581,7 +624,7 @@ restore_hwpt(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
 	rc = xa_insert(&ictx->lu->tokens, ser->token, hwpt, GFP_KERNEL_ACCOUNT);
 	if (rc)
 		goto err_abort;
-	domain = iommu_lu_take_domain(ser->domain, ictx);
+	domain = iommu_lu_take_domain(ser->domain, virt_to_phys(ser), ictx);
 	if (IS_ERR(domain)) {
 		rc = PTR_ERR(domain);
 		goto err_erase;
@@ -621,8 +664,7 @@ static void unrestore_hwpts(struct iommufd_ctx *ictx)
 	}
 }
 
-static int restore_hwpts(struct iommufd_ctx *ictx,
-			 const struct iommufd_lu_ser *ser)
+static int restore_hwpts(struct iommufd_ctx *ictx, struct iommufd_lu_ser *ser)
 {
 	struct iommufd_hwpt_paging *hwpt;
 	struct iommufd_ioas *ioas;
@@ -707,7 +749,7 @@ static bool iommufd_lu_file_can_finish(struct liveupdate_file_op_args *args)
 	if (!args->retrieve_status)
 		return false;
 	ser = get_ser(args->serialized_data);
-	return !ser || !any_domain_in_use(ser);
+	return ser ? !any_domain_in_use(ser) : !iommu_lu_orphans();
 }
 
 static void iommufd_lu_file_finish(struct liveupdate_file_op_args *args)

@@ -6,6 +6,7 @@
 
 struct iommufd_ctx;
 struct iommufd_hwpt_paging;
+struct iommufd_lu_ser;
 struct iommufd_ucmd;
 
 extern const struct file_operations iommufd_fops;
@@ -18,6 +19,7 @@ int iommufd_lu_restore(struct iommufd_ucmd *ucmd);
 bool iommufd_lu_busy(struct iommufd_ctx *ictx, u32 id);
 void iommufd_lu_hwpt_destroy(struct iommufd_hwpt_paging *hwpt_paging);
 void iommufd_lu_release(struct iommufd_ctx *ictx);
+const char *iommufd_lu_ser_error(const struct iommufd_lu_ser *ser, size_t max);
 
 #else
 

@@ -6,6 +6,7 @@
 
 #include <linux/anon_inodes.h>
 #include <linux/cleanup.h>
+#include <linux/crc32.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
@@ -79,6 +80,13 @@ static int check_file(struct vfio_device_file *df,
 	return 0;
 }
 
+/* Of the place too: a record does not move */
+static u32 ser_crc(const struct vfio_pci_lu_ser *ser)
+{
+	return crc32c(PHYS_PFN(__pa(ser)), &ser->segment,
+		      sizeof(*ser) - offsetof(struct vfio_pci_lu_ser, segment));
+}
+
 static int vfio_pci_lu_preserve(struct liveupdate_file_op_args *args)
 {
 	struct vfio_device_file *df = args->file->private_data;
@@ -94,17 +102,19 @@ static int vfio_pci_lu_preserve(struct liveupdate_file_op_args *args)
 	ser = kho_alloc_preserve(PAGE_SIZE);
 	if (IS_ERR(ser))
 		return PTR_ERR(ser);
-	ret = iommu_lu_preserve_device(&pdev->dev);
+	ret = iommu_lu_preserve_device(&pdev->dev, virt_to_phys(ser));
 	if (ret)
 		goto err_ser;
 	ret = pci_liveupdate_preserve(pdev);
 	if (ret)
 		goto err_device;
 
+	ser->magic = VFIO_PCI_LU_MAGIC;
 	ser->segment = pci_domain_nr(pdev->bus);
 	ser->rid = pci_dev_id(pdev);
 	ser->vendor = pdev->vendor;
 	ser->device = pdev->device;
+	ser->crc = ser_crc(ser);
 	args->serialized_data = virt_to_phys(ser);
 	return 0;
 
@@ -146,9 +156,40 @@ static int vfio_pci_lu_freeze(struct liveupdate_file_op_args *args)
 	return ret;
 }
 
+/**
+ * vfio_pci_lu_ser_error - Is it what vfio-pci of the previous kernel has left?
+ * @ser: Preserved memory, not trusted
+ * @max: Its size
+ *
+ * Return: what is wrong with it, or NULL.
+ */
+const char *vfio_pci_lu_ser_error(const struct vfio_pci_lu_ser *ser, size_t max)
+{
+	if (max != PAGE_SIZE || ser->magic != VFIO_PCI_LU_MAGIC)
+		return "it is something else";
+	if (ser->crc != ser_crc(ser))
+		return "it has a wrong CRC";
+	if (ser->flags || ser->reserved ||
+	    memchr_inv(ser + 1, 0, PAGE_SIZE - sizeof(*ser)))
+		return "it has bits that are not known";
+	if (ser->segment > U16_MAX)
+		return "its segment is out of range";
+	return NULL;
+}
+
 static struct vfio_pci_lu_ser *get_ser(u64 phys)
 {
-	return kho_preserved_size(phys) ? phys_to_virt(phys) : NULL;
+	size_t max = kho_preserved_size(phys);
+	const char *why;
+
+	if (!max)
+		why = "nothing was preserved";
+	else
+		why = vfio_pci_lu_ser_error(phys_to_virt(phys), max);
+	if (!why)
+		return phys_to_virt(phys);
+	pr_err("no device at %#llx: %s\n", phys, why);
+	return NULL;
 }
 
 static struct pci_dev *find_device(u64 phys)
@@ -222,7 +263,8 @@ static int vfio_pci_lu_retrieve(struct liveupdate_file_op_args *args)
 
 	if (!pdev)
 		return -ENODEV;
-	if (!iommu_lu_device_incoming(&pdev->dev)) {
+	if (!iommu_lu_device_incoming(&pdev->dev) ||
+	    !iommu_lu_device_of(&pdev->dev, args->serialized_data)) {
 		pci_err(pdev, "live update: its IOMMU state did not come over\n");
 		return -EIO;
 	}
@@ -244,7 +286,8 @@ static bool vfio_pci_lu_can_finish(struct liveupdate_file_op_args *args)
 	if (args->retrieve_status > 0)
 		return !iommu_lu_device_live(to_vfio(args->file)->dev);
 	pdev = find_device(args->serialized_data);
-	return !pdev || !iommu_lu_device_live(&pdev->dev);
+	return !pdev || !iommu_lu_device_of(&pdev->dev, args->serialized_data) ||
+	       !iommu_lu_device_live(&pdev->dev);
 }
 
 static void vfio_pci_lu_finish(struct liveupdate_file_op_args *args)
@@ -253,7 +296,7 @@ static void vfio_pci_lu_finish(struct liveupdate_file_op_args *args)
 	struct pci_dev *pdev __free(pci_dev_put) =
 		find_device(args->serialized_data);
 
-	if (pdev)
+	if (pdev && iommu_lu_device_of(&pdev->dev, args->serialized_data))
 		iommu_lu_finish_device(&pdev->dev);
 	if (ser)
 		kho_restore_free(ser);

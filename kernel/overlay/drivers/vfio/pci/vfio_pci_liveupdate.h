@@ -5,6 +5,11 @@
 #include <linux/iommu-liveupdate.h>
 #include <linux/pci.h>
 
+struct vfio_pci_lu_ser;
+
+const char *vfio_pci_lu_ser_error(const struct vfio_pci_lu_ser *ser,
+				  size_t max);
+
 /* A device that goes on from before a live update is opened as it is */
 
 static inline void vfio_pci_lu_clear_master(struct pci_dev *pdev)

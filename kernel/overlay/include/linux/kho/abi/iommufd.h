@@ -18,15 +18,19 @@
  * in CPU byte order, all unknown flag bits are zero. A change of the layout takes
  * a new number in %IOMMUFD_LU_COMPATIBLE::
  *
- *   LUO file data ---> [size|nr_hwpts][token|domain][token|domain]...
- *                                           |
- *                                           +--> slot in the IOMMU core's FLB
+ *   LUO file data ---> [magic|crc|size|nr][token|domain][token|domain]...
+ *                                                |
+ *                             slot in the IOMMU core's FLB, whose user is the
+ *                             address of this entry
  */
 #define IOMMUFD_LU_COMPATIBLE	"iommufd-v1"
+
+#define IOMMUFD_LU_MAGIC	0x494c5546U
 
 /* struct iommufd_lu_hwpt_ser::flags */
 #define IOMMUFD_LU_HWPT_ENFORCE_CC	0x1U
 #define IOMMUFD_LU_HWPT_PASID		0x2U
+#define IOMMUFD_LU_HWPT_FLAGS		0x3U
 
 /**
  * struct iommufd_lu_hwpt_ser - One kept HWPT
@@ -47,7 +51,6 @@ struct iommufd_lu_hwpt_ser {
 	u32 flags;
 } __packed;
 static_assert(sizeof(struct iommufd_lu_hwpt_ser) == 16);
-static_assert(offsetof(struct iommufd_lu_hwpt_ser, token) == 0);
 static_assert(offsetof(struct iommufd_lu_hwpt_ser, domain) == 8);
 static_assert(offsetof(struct iommufd_lu_hwpt_ser, flags) == 12);
 
@@ -57,22 +60,29 @@ static_assert(offsetof(struct iommufd_lu_hwpt_ser, flags) == 12);
  * ::
  *
  *   byte  0       1       2       3       4       5       6       7
- *      0  size
- *      8  nr_hwpts
- *     16  hwpts, 16 bytes each ..........................................
+ *      0  magic                           crc
+ *      8  size
+ *     16  nr_hwpts
+ *     24  hwpts, 16 bytes each ..........................................
  *
+ * @magic:    %IOMMUFD_LU_MAGIC
+ * @crc:      crc32c() of what follows, @size less the 8 bytes up to here,
+ *            started with the page frame number
  * @size:     Size of the whole in bytes, this header included
  * @nr_hwpts: Entries in @hwpts, at least 1
  * @hwpts:    The kept HWPTs
  */
 struct iommufd_lu_ser {
+	u32 magic;
+	u32 crc;
 	u64 size;
 	u64 nr_hwpts;
 	struct iommufd_lu_hwpt_ser hwpts[];
 } __packed;
-static_assert(sizeof(struct iommufd_lu_ser) == 16);
-static_assert(offsetof(struct iommufd_lu_ser, size) == 0);
-static_assert(offsetof(struct iommufd_lu_ser, nr_hwpts) == 8);
-static_assert(offsetof(struct iommufd_lu_ser, hwpts) == 16);
+static_assert(sizeof(struct iommufd_lu_ser) == 24);
+static_assert(offsetof(struct iommufd_lu_ser, crc) == 4);
+static_assert(offsetof(struct iommufd_lu_ser, size) == 8);
+static_assert(offsetof(struct iommufd_lu_ser, nr_hwpts) == 16);
+static_assert(offsetof(struct iommufd_lu_ser, hwpts) == 24);
 
 #endif /* _LINUX_KHO_ABI_IOMMUFD_H */

@@ -21,15 +21,20 @@
  */
 #define VFIO_PCI_LU_COMPATIBLE	"vfio-pci-v1"
 
+#define VFIO_PCI_LU_MAGIC	0x494c5656U
+
 /**
  * struct vfio_pci_lu_ser - One kept vfio-pci device
  *
  * ::
  *
  *   byte  0       1       2       3       4       5       6       7
- *      0  segment                         rid             vendor
- *      8  device          reserved        flags
+ *      0  magic                           crc
+ *      8  segment                         rid             vendor
+ *     16  device          reserved        flags
  *
+ * @magic:    %VFIO_PCI_LU_MAGIC
+ * @crc:      crc32c() of what follows, started with the page frame number
  * @segment:  PCI segment
  * @rid:      PCI requester ID, bus << 8 | devfn
  * @vendor:   PCI vendor ID
@@ -38,6 +43,8 @@
  * @flags:    Zero
  */
 struct vfio_pci_lu_ser {
+	u32 magic;
+	u32 crc;
 	u32 segment;
 	u16 rid;
 	u16 vendor;
@@ -45,12 +52,13 @@ struct vfio_pci_lu_ser {
 	u16 reserved;
 	u32 flags;
 } __packed;
-static_assert(sizeof(struct vfio_pci_lu_ser) == 16);
-static_assert(offsetof(struct vfio_pci_lu_ser, segment) == 0);
-static_assert(offsetof(struct vfio_pci_lu_ser, rid) == 4);
-static_assert(offsetof(struct vfio_pci_lu_ser, vendor) == 6);
-static_assert(offsetof(struct vfio_pci_lu_ser, device) == 8);
-static_assert(offsetof(struct vfio_pci_lu_ser, reserved) == 10);
-static_assert(offsetof(struct vfio_pci_lu_ser, flags) == 12);
+static_assert(sizeof(struct vfio_pci_lu_ser) == 24);
+static_assert(offsetof(struct vfio_pci_lu_ser, crc) == 4);
+static_assert(offsetof(struct vfio_pci_lu_ser, segment) == 8);
+static_assert(offsetof(struct vfio_pci_lu_ser, rid) == 12);
+static_assert(offsetof(struct vfio_pci_lu_ser, vendor) == 14);
+static_assert(offsetof(struct vfio_pci_lu_ser, device) == 16);
+static_assert(offsetof(struct vfio_pci_lu_ser, reserved) == 18);
+static_assert(offsetof(struct vfio_pci_lu_ser, flags) == 20);
 
 #endif /* _LINUX_KHO_ABI_VFIO_PCI_H */

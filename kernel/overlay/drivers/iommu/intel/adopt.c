@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-d goes on with the tables of the previous kernel
+ */
+#define pr_fmt(fmt) "DMAR: liveupdate: " fmt
+
+#include <kunit/visibility.h>
+#include <linux/cleanup.h>
+#include <linux/crash_dump.h>
+#include <linux/dmar.h>
+#include <linux/io.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "../iommu-pages-liveupdate.h"
+#include "../liveupdate-records.h"
+#include "iommu.h"
+#include "liveupdate.h"
+
+/* No slot of a domain */
+#define DID_BAD		U32_MAX
+
+static const char *entry_error(struct intel_iommu *iommu,
+			       const struct context_entry *entry,
+			       const struct iommu_lu_device *dev)
+{
+	const struct iommu_lu_domain_ser *domain = iommu_lu_device_domain(dev);
+	struct context_entry want = {};
+
+	if (!domain)
+		return "its domain has no record";
+	if (dev->ser->attach_id < IDA_START_DID ||
+	    dev->ser->attach_id >= iommu->max_domain_id)
+		return "its domain ID is out of range";
+
+	context_set_domain_id(&want, dev->ser->attach_id);
+	context_set_address_root(&want, domain->pt.top);
+	context_set_address_width(&want, domain->pt.top_level - 1);
+	context_set_translation_type(&want, CONTEXT_TT_MULTI_LEVEL);
+	context_set_fault_enable(&want);
+	context_set_present(&want);
+	if (entry->lo != want.lo || entry->hi != want.hi)
+		return "its context entry is not as recorded";
+	return NULL;
+}
+
+/*
+ * Two devices on one domain have one domain ID, two domains never have: what the
+ * hardware has cached of one would serve the other. @dids is domain ID to slot of
+ * the domain, or to DID_BAD.
+ */
+static const char *reserve_did(struct intel_iommu *iommu, struct xarray *dids,
+			       const struct iommu_lu_device *dev)
+{
+	u32 did = dev->ser->attach_id;
+	void *seen = xa_load(dids, did);
+
+	if (seen && xa_to_value(seen) == dev->ser->domain)
+		return NULL;
+	if (seen) {
+		xa_store(dids, did, xa_mk_value(DID_BAD), GFP_KERNEL);
+		return "its domain ID belongs to another domain";
+	}
+	if (ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL) < 0)
+		return "its domain ID cannot be reserved";
+	if (xa_err(xa_store(dids, did, xa_mk_value(dev->ser->domain),
+			    GFP_KERNEL)))
+		return "out of memory";
+	return NULL;
+}
+
+/* What goes on without its translations must not go on */
+static void drop_entry(struct iommu_lu_unit *unit, struct context_entry *entry,
+		       u16 rid)
+{
+	struct pci_dev *pdev;
+
+	context_clear_entry(entry);
+	pdev = pci_get_domain_bus_and_slot(unit->ser->segment, PCI_BUS_NUM(rid),
+					   rid & 0xff);
+	if (pdev && !pci_is_bridge(pdev))
+		pci_clear_master(pdev);
+	pci_dev_put(pdev);
+}
+
+static bool keep_entry(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+		       const struct context_entry *entry, u16 rid,
+		       struct xarray *dids)
+{
+	struct iommu_lu_device *dev;
+	const char *why;
+
+	dev = iommu_lu_find_device(unit->ser->segment, rid);
+	if (!dev)
+		return false;
+	dev->found = true;
+	if (dev->unit != unit || dev->state != IOMMU_LU_INCOMING)
+		return false;
+
+	why = entry_error(iommu, entry, dev);
+	if (!why)
+		why = reserve_did(iommu, dids, dev);
+	if (!why)
+		return true;
+	iommu_lu_reject_device(dev, why);
+	return false;
+}
+
+static void adopt_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+			struct context_entry *table, u8 bus,
+			struct xarray *dids)
+{
+	for (unsigned int devfn = 0; devfn < 256; devfn++) {
+		u16 rid = PCI_DEVID(bus, devfn);
+
+		if ((table[devfn].lo || table[devfn].hi) &&
+		    !keep_entry(iommu, unit, &table[devfn], rid, dids))
+			drop_entry(unit, &table[devfn], rid);
+	}
+}
+
+/* With all entries seen: which of two domains is true? Neither is believed. */
+static void settle_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+			 struct context_entry *table, u8 bus,
+			 struct xarray *dids)
+{
+	for (unsigned int devfn = 0; devfn < 256; devfn++) {
+		u16 rid = PCI_DEVID(bus, devfn), did;
+		struct iommu_lu_device *dev;
+
+		if (!context_present(&table[devfn]))
+			continue;
+		dev = iommu_lu_find_device(unit->ser->segment, rid);
+		did = dev->ser->attach_id;
+		if (xa_to_value(xa_load(dids, did)) == DID_BAD) {
+			iommu_lu_reject_device(dev,
+					       "its domain ID belongs to another domain");
+			drop_entry(unit, &table[devfn], rid);
+		} else {
+			dev->domain->proven = true;
+		}
+	}
+	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
+}
+
+static struct context_entry *restore_table(const struct root_entry *root,
+					   u64 phys)
+{
+	if (!phys || root->lo != (phys | 1) || root->hi ||
+	    iommu_lu_claim_page(phys))
+		return NULL;
+	return iommu_page_restore(phys);
+}
+
+/* Devices of this bus without a driver: at boot, all of them */
+static void drop_bus(struct iommu_lu_unit *unit, struct root_entry *root, u8 bus)
+{
+	struct pci_dev *pdev = NULL;
+
+	if (!root->lo && !root->hi)
+		return;
+	*root = (struct root_entry){};
+	for_each_pci_dev(pdev)
+		if (pci_domain_nr(pdev->bus) == unit->ser->segment &&
+		    pdev->bus->number == bus && !pci_is_bridge(pdev))
+			pci_clear_master(pdev);
+}
+
+static int adopt_buses(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+		       struct root_entry *root,
+		       const struct iommu_lu_tables_ser *ser)
+{
+	struct context_entry **tables __free(kvfree) =
+		kvcalloc(256, sizeof(*tables), GFP_KERNEL);
+	struct xarray dids;
+
+	if (!tables)
+		return -ENOMEM;
+	xa_init(&dids);
+	for (unsigned int bus = 0; bus < 256; bus++) {
+		tables[bus] = restore_table(&root[bus], ser->phys[bus * 2]);
+		if (tables[bus])
+			adopt_table(iommu, unit, tables[bus], bus, &dids);
+		else
+			drop_bus(unit, &root[bus], bus);
+	}
+	for (unsigned int bus = 0; bus < 256; bus++)
+		if (tables[bus])
+			settle_table(iommu, unit, tables[bus], bus, &dids);
+	__iommu_flush_cache(iommu, root, VTD_PAGE_SIZE);
+	xa_destroy(&dids);
+	return 0;
+}
+
+/* What the previous kernel says of the unit, against what the unit says */
+static const char *unit_error(struct intel_iommu *iommu,
+			      const struct iommu_lu_unit_ser *ser, u64 rtaddr)
+{
+	if (ser->mode != IOMMU_LU_VTD_LEGACY || sm_supported(iommu))
+		return "its mode cannot be taken over";
+	if ((rtaddr & VTD_PAGE_MASK) != ser->root)
+		return "the root table is not as recorded";
+	if (ser->cap != iommu->cap || ser->ecap != iommu->ecap)
+		return "the capabilities are not as recorded";
+	return NULL;
+}
+
+/**
+ * intel_lu_adopt_root - Go on with what is as recorded
+ * @iommu:  The unit
+ * @unit:   Its record, believed
+ * @rtaddr: What its register says is its root table
+ *
+ * Return: 0 with the root_entry of @iommu set, or an error.
+ */
+VISIBLE_IF_KUNIT int intel_lu_adopt_root(struct intel_iommu *iommu,
+					 struct iommu_lu_unit *unit, u64 rtaddr)
+{
+	const struct iommu_lu_unit_ser *ser = unit->ser;
+	struct root_entry *root;
+	const char *why;
+	int ret;
+
+	why = unit_error(iommu, ser, rtaddr);
+	if (why) {
+		iommu_lu_err("%s: %s\n", iommu->name, why);
+		return -EINVAL;
+	}
+	root = iommu_page_restore(ser->root);
+	if (!root)
+		return -EINVAL;
+	ret = adopt_buses(iommu, unit, root, phys_to_virt(ser->tables));
+	/* Then it is lost: the hardware reads it until it has another one */
+	if (ret)
+		return ret;
+	iommu_preserved_free(phys_to_virt(ser->tables));
+	iommu->root_entry = root;
+	return 0;
+}
+
+/* The kind of root table can only be changed with translation off */
+static bool mode_changes(struct intel_iommu *iommu)
+{
+	u64 rtaddr = readq(iommu->reg + DMAR_RTADDR_REG);
+
+	return !!(rtaddr & DMA_RTADDR_SMT) != !!sm_supported(iommu);
+}
+
+/* Nothing may go on that is not known to be translated as before */
+static void stop_masters(struct intel_iommu *iommu)
+{
+	struct dmar_drhd_unit *drhd;
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev) {
+		if (pci_domain_nr(pdev->bus) != iommu->segment ||
+		    pdev->driver || pci_is_bridge(pdev))
+			continue;
+		/* What another unit translates is that one's business */
+		drhd = dmar_find_matched_drhd_unit(pdev);
+		if (!drhd || drhd->iommu == iommu)
+			pci_clear_master(pdev);
+	}
+}
+
+/**
+ * intel_lu_before_disable - Translation is about to be turned off
+ * @iommu: The unit
+ *
+ * At boot, after a handover that this kernel does not follow, or in a crash
+ * kernel, what is still translated would go on as DMA to physical addresses.
+ *
+ * Context: Any.
+ */
+void intel_lu_before_disable(struct intel_iommu *iommu)
+{
+	if (system_state >= SYSTEM_RUNNING ||
+	    !(is_kho_boot() || is_kdump_kernel()) ||
+	    !(readl(iommu->reg + DMAR_GSTS_REG) & DMA_GSTS_TES))
+		return;
+
+	pr_err("%s: translation was left on by the previous kernel and is turned off, so all its devices are stopped\n",
+	       iommu->name);
+	stop_masters(iommu);
+}
+
+static const char *refusal(int err)
+{
+	switch (err) {
+	case -EOPNOTSUPP:
+		return "live update is off in this kernel";
+	case -ENOENT:
+		return "nothing came over that this kernel reads";
+	default:
+		return "its records are not as they should be";
+	}
+}
+
+/**
+ * intel_lu_restore_unit - Go on with the tables of the previous kernel
+ * @iommu: The unit, with QI set up and nothing else changed
+ *
+ * If the unit has kept devices, its root_entry is set on return, or, when the
+ * handover cannot be used, left for a fresh table. In both cases translation
+ * stays on. Only if this kernel is to use the unit in another mode it is left
+ * to init_dmars() to turn it off, after intel_lu_before_disable().
+ *
+ * Context: init_dmars(), with dmar_global_lock held for writing.
+ */
+void __init intel_lu_restore_unit(struct intel_iommu *iommu)
+{
+	struct iommu_lu_unit *unit;
+	int ret;
+
+	if (is_kdump_kernel())
+		return;
+
+	unit = iommu_lu_adopt_unit(&iommu->iommu, &intel_liveupdate_ops,
+				   IOMMU_LU_UNIT_VTD, iommu->reg_phys,
+				   iommu->segment);
+	if (!(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED)) {
+		if (!IS_ERR_OR_NULL(unit)) {
+			pr_err("%s: translation is off, its devices are not as before\n",
+			       iommu->name);
+			unit->iommu = NULL;
+		}
+		return;
+	}
+	/* The previous kernel leaves it on for kept devices and nothing else */
+	if (!unit && is_kho_boot())
+		unit = ERR_PTR(-ENOENT);
+	if (!unit)
+		return;
+
+	if (mode_changes(iommu)) {
+		pr_err("%s: the mode is not the one of the previous kernel\n",
+		       iommu->name);
+		if (!IS_ERR(unit))
+			unit->iommu = NULL;
+		return;
+	}
+
+	/* Without this mark nobody turns translation off or copies tables */
+	iommu->flags &= ~VTD_FLAG_TRANS_PRE_ENABLED;
+	iommu->flags |= VTD_FLAG_LU_LIVE;
+
+	ret = PTR_ERR_OR_ZERO(unit);
+	if (!ret)
+		ret = intel_lu_adopt_root(iommu, unit,
+					  readq(iommu->reg + DMAR_RTADDR_REG));
+	if (!ret) {
+		pr_info("%s: goes on with the tables of the previous kernel\n",
+			iommu->name);
+		return;
+	}
+
+	pr_err("%s: cannot go on with the tables of the previous kernel, all DMA is blocked: %s (%pe)\n",
+	       iommu->name, refusal(ret), ERR_PTR(ret));
+	stop_masters(iommu);
+	if (!IS_ERR(unit))
+		unit->iommu = NULL;
+}
+
+/**
+ * intel_lu_keeps_tables - Does the hardware go on walking a unit's tables?
+ * @iommu: The unit, which is being given up
+ *
+ * When the driver gives up with translation on since the previous kernel, it
+ * stays on: kept devices go on, all others are blocked. The memory of the tables
+ * is lost until the next kexec.
+ *
+ * Context: init_dmars(), with dmar_global_lock held for writing.
+ * Return: true when the tables are not to be freed and translation is not to be
+ * turned off.
+ */
+bool __init intel_lu_keeps_tables(struct intel_iommu *iommu)
+{
+	if (!(iommu->flags & VTD_FLAG_LU_LIVE))
+		return false;
+
+	pr_err("%s: is given up, its tables stay as they are\n", iommu->name);
+	return true;
+}

@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Feed broken handovers to what reads them
+ *
+ * A handover is written as the old kernel writes it, with the tables that the
+ * hardware would walk. Then, round after round, something in it is changed, all
+ * of it is read and adopted as in the new kernel, and it is put back as it was.
+ * After each round every kept device either goes on exactly as it did or its
+ * entry is cleared, nobody else got an entry, and each page was freed once.
+ */
+#include <kunit/static_stub.h>
+#include <kunit/test.h>
+#include <linux/io.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/kexec_handover.h>
+#include <linux/kho/abi/iommu.h>
+#include <linux/kho/abi/iommufd.h>
+#include <linux/kho/abi/vfio_pci.h>
+#include <linux/moduleparam.h>
+#include <linux/pci.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/vmstat.h>
+
+#include "../../vfio/pci/vfio_pci_liveupdate.h"
+#include "../iommu-pages-liveupdate.h"
+#include "../iommufd/liveupdate.h"
+#include "iommu.h"
+#include "liveupdate-fuzz.h"
+#include "liveupdate.h"
+
+static unsigned int rounds = 20000;
+module_param_named(count, rounds, uint, 0444);
+MODULE_PARM_DESC(count, "How many broken handovers are read");
+
+static ulong seed = 20260;
+module_param(seed, ulong, 0444);
+MODULE_PARM_DESC(seed, "What the changes are made from");
+
+static const char *const kind_name[FUZZ_KINDS] = {
+	"start", "block", "unit", "domain", "device", "tables", "iommufd",
+	"vfio",
+};
+
+/**
+ * fuzz_complain - Fail, and say what was changed
+ * @fuzz: The test
+ * @what: What is wrong
+ * @nr:   With which device, unit, ...
+ */
+void fuzz_complain(struct fuzz *fuzz, const char *what, unsigned int nr)
+{
+	struct kunit *test = kunit_get_current_test();
+
+	/* The first ones say it all */
+	if (fuzz->wrong++ > 4)
+		return;
+	KUNIT_FAIL(test, "round %u of seed %lu: %s (%u)", fuzz->round, seed,
+		   what, nr);
+	for (unsigned int i = 0; i < fuzz->nr_changes; i++) {
+		const struct fuzz_change *change = &fuzz->change[i];
+
+		kunit_err(test, "%s %u, byte %u, %u bytes, %s",
+			  kind_name[change->region->kind], change->region->nr,
+			  change->offset, change->len,
+			  change->sealed ? "sealed" : "not sealed");
+	}
+}
+
+/* ---- What KHO says ------------------------------------------------------- */
+
+static struct fuzz_page *page_at(phys_addr_t phys)
+{
+	struct fuzz *fuzz = this_fuzz();
+	struct fuzz_page *page = xa_load(&fuzz->pages, PHYS_PFN(phys));
+
+	return page && !page->gone && PAGE_ALIGNED(phys) ? page : NULL;
+}
+
+static size_t stub_size(phys_addr_t phys)
+{
+	struct fuzz_page *page = page_at(phys);
+
+	return page ? page->size : 0;
+}
+
+static void take_page(void *virt, const char *what)
+{
+	struct fuzz_page *page = page_at(virt_to_phys(virt));
+
+	if (!page) {
+		fuzz_complain(this_fuzz(), what, 0);
+		return;
+	}
+	page->gone = true;
+	this_fuzz()->frees++;
+}
+
+static void stub_free(void *virt)
+{
+	take_page(virt, "memory is freed that is not there");
+}
+
+static void *stub_restore(phys_addr_t phys)
+{
+	if (!page_at(phys))
+		return NULL;
+	take_page(phys_to_virt(phys), "");
+	return phys_to_virt(phys);
+}
+
+static struct iommu_lu_device *stub_find(u32 segment, u16 rid)
+{
+	return iommu_lu_in_device(&this_fuzz()->in, segment, rid);
+}
+
+static int stub_claim(phys_addr_t phys)
+{
+	return iommu_lu_in_claim(&this_fuzz()->in, phys);
+}
+
+/* ---- Changes ------------------------------------------------------------- */
+
+static u32 rnd(struct fuzz *fuzz, u32 below)
+{
+	return prandom_u32_state(&fuzz->rnd) % below;
+}
+
+static void write_number(u8 *at, unsigned int len, u64 value)
+{
+	/* As on all machines that have VT-d */
+	memcpy(at, &value, len);
+}
+
+static u64 interesting(struct fuzz *fuzz, u64 was)
+{
+	struct fuzz_page *page = &fuzz->page[rnd(fuzz, fuzz->nr_pages)];
+	u64 phys = virt_to_phys(page->virt);
+
+	switch (rnd(fuzz, 12)) {
+	case 0:
+		return 0;
+	case 1:
+		return U64_MAX;
+	case 2:
+		return was + 1;
+	case 3:
+		return was - 1;
+	case 4 ... 6:
+		return phys;
+	case 7:
+		return phys + PAGE_SIZE / 2;
+	case 8:
+		return BIT_ULL(rnd(fuzz, 64));
+	case 9:
+		return rnd(fuzz, 256);
+	case 10:
+		return was + BIT_ULL(16);
+	default:
+		return was ^ BIT_ULL(rnd(fuzz, 64));
+	}
+}
+
+static void change_bits(struct fuzz *fuzz, struct fuzz_change *change)
+{
+	const struct fuzz_region *region = change->region;
+
+	change->offset = rnd(fuzz, region->len);
+	change->len = 1;
+	for (unsigned int i = 0; i <= rnd(fuzz, 2); i++)
+		region->at[change->offset] ^= BIT(rnd(fuzz, 8));
+}
+
+static void change_number(struct fuzz *fuzz, struct fuzz_change *change)
+{
+	const struct fuzz_region *region = change->region;
+	unsigned int len = 1U << (1 + rnd(fuzz, 3));
+	u64 was = 0;
+
+	change->len = len;
+	change->offset = rnd(fuzz, region->len / len) * len;
+	memcpy(&was, region->at + change->offset, len);
+	write_number(region->at + change->offset, len, interesting(fuzz, was));
+}
+
+/* The content of another one of its kind, whole or from some byte on */
+static void change_content(struct fuzz *fuzz, struct fuzz_change *change)
+{
+	const struct fuzz_region *region = change->region, *other;
+	unsigned int at = rnd(fuzz, fuzz->nr_regions);
+
+	for (unsigned int i = 0; i < fuzz->nr_regions; i++) {
+		other = &fuzz->region[(at + i) % fuzz->nr_regions];
+		if (other->kind == region->kind && other->len == region->len &&
+		    other != region)
+			break;
+	}
+	change->offset = rnd(fuzz, 2) ? 0 : rnd(fuzz, region->len);
+	change->len = region->len - change->offset;
+	memcpy(region->at + change->offset, other->at + change->offset,
+	       change->len);
+}
+
+static void change_to_zero(struct fuzz *fuzz, struct fuzz_change *change)
+{
+	change->offset = rnd(fuzz, change->region->len);
+	change->len = change->region->len - change->offset;
+	memset(change->region->at + change->offset, 0, change->len);
+}
+
+static void make_change(struct fuzz *fuzz)
+{
+	struct fuzz_change *change = &fuzz->change[fuzz->nr_changes++];
+	const struct fuzz_region *region;
+
+	region = &fuzz->region[rnd(fuzz, fuzz->nr_regions)];
+	change->region = region;
+	change->sealed = rnd(fuzz, 2);
+	memcpy(change->was, region->at, region->len);
+	switch (rnd(fuzz, 8)) {
+	case 0 ... 2:
+		change_bits(fuzz, change);
+		break;
+	case 3 ... 5:
+		change_number(fuzz, change);
+		break;
+	case 6:
+		change_content(fuzz, change);
+		break;
+	default:
+		change_to_zero(fuzz, change);
+		break;
+	}
+	if (change->sealed)
+		fuzz_seal(fuzz, region);
+}
+
+static void undo_changes(struct fuzz *fuzz)
+{
+	while (fuzz->nr_changes) {
+		struct fuzz_change *change = &fuzz->change[--fuzz->nr_changes];
+
+		memcpy(change->region->at, change->was, change->region->len);
+	}
+}
+
+/* Is it, before anything is undone, really another one than the original? */
+static bool changed(struct fuzz *fuzz, enum fuzz_kind kind, unsigned int nr,
+		    size_t offset, size_t len)
+{
+	for (unsigned int i = 0; i < fuzz->nr_pages; i++) {
+		const struct fuzz_page *page = &fuzz->page[i];
+
+		for (unsigned int j = 0; j < fuzz->nr_changes; j++) {
+			const struct fuzz_region *region =
+				fuzz->change[j].region;
+			size_t at = region->at - (u8 *)page->virt;
+
+			if (region->kind == kind && region->nr == nr &&
+			    region->at >= (u8 *)page->virt &&
+			    at < page->size && offset + len <= region->len &&
+			    memcmp(region->at + offset,
+				   page->copy + at + offset, len))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* ---- The new kernel ------------------------------------------------------ */
+
+static void adopt_unit(struct fuzz *fuzz, unsigned int i)
+{
+	struct intel_iommu *iommu = fuzz->iommu[i];
+	struct iommu_lu_unit *unit;
+
+	fuzz->adopted[i] = false;
+	unit = iommu_lu_in_unit(&fuzz->in, IOMMU_LU_UNIT_VTD, iommu->reg_phys,
+				iommu->segment);
+	if (IS_ERR_OR_NULL(unit))
+		return;
+	if (intel_lu_adopt_root(iommu, unit, virt_to_phys(fuzz->root[i])))
+		return;
+	fuzz->adopted[i] = true;
+	unit->iommu = &iommu->iommu;
+}
+
+static bool same(const struct iommu_lu_device *lu, struct fuzz *fuzz,
+		 unsigned int i)
+{
+	const struct iommu_lu_domain_ser *domain = lu->domain->ser;
+	unsigned int d = device_is[i].domain;
+
+	return lu->unit->index == unit_slot[device_is[i].unit] &&
+	       lu->unit->iommu && lu->ser->attach_id == device_is[i].did &&
+	       lu->domain->index == domain_slot[d] &&
+	       domain->pt.top == virt_to_phys(fuzz->top[d]) &&
+	       domain->pt.top_level == 2 + d % 2 && !domain->pt.reserved[0] &&
+	       !lu->ser->reserved;
+}
+
+/* A device goes on as it did, or has no entry; true for the first */
+static bool check_device(struct fuzz *fuzz, unsigned int i)
+{
+	unsigned int unit = device_is[i].unit;
+	u16 rid = device_is[i].rid;
+	struct context_entry want = {}, *entry;
+	struct iommu_lu_device *lu;
+
+	entry = &fuzz->context[unit][PCI_BUS_NUM(rid)][rid & 0xff];
+	if (!fuzz->adopted[unit] ||
+	    !(fuzz->root[unit][PCI_BUS_NUM(rid)].lo & 1) ||
+	    (!entry->lo && !entry->hi))
+		return false;
+
+	fuzz_fill_entry(&want, &(struct iommu_lu_device_ser){
+				.attach_id = device_is[i].did },
+		   &(struct iommu_lu_domain_ser){
+			   .pt.top = virt_to_phys(fuzz->top[device_is[i].domain]),
+			   .pt.top_level = 2 + device_is[i].domain % 2 });
+	if (entry->lo != want.lo || entry->hi != want.hi)
+		fuzz_complain(fuzz, "an entry is something third", i);
+	lu = iommu_lu_in_device(&fuzz->in, FUZZ_SEGMENT + unit, rid);
+	if (!lu || lu->state != IOMMU_LU_INCOMING || !lu->found)
+		fuzz_complain(fuzz, "there is an entry without a record", i);
+	else if (!same(lu, fuzz, i))
+		fuzz_complain(fuzz, "a device is not as it was", i);
+	/* Its domain would be refused, and the entry cleared, at its probe */
+	return lu && lu->domain && lu->domain->state == IOMMU_LU_INCOMING;
+}
+
+static unsigned int count_entries(struct fuzz *fuzz, unsigned int unit)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int bus = 0; bus < 256; bus++) {
+		if (!(fuzz->root[unit][bus].lo & 1) ||
+		    !fuzz->context[unit][bus])
+			continue;
+		for (unsigned int devfn = 0; devfn < 256; devfn++)
+			nr += !!fuzz->context[unit][bus][devfn].lo;
+	}
+	return nr;
+}
+
+/* What is wrong with a record has to be seen in what it is about */
+static bool must_block(struct fuzz *fuzz, unsigned int i)
+{
+	unsigned int unit = device_is[i].unit, d = device_is[i].domain;
+
+	for (unsigned int j = 0; j < fuzz->nr_changes; j++) {
+		const struct fuzz_change *change = &fuzz->change[j];
+		enum fuzz_kind kind = change->region->kind;
+		unsigned int nr = change->region->nr;
+		size_t len = change->region->len;
+
+		if (kind == FUZZ_START || kind == FUZZ_BLOCK) {
+			if (changed(fuzz, kind, nr, 0, len))
+				return true;
+			continue;
+		}
+		if (!(kind == FUZZ_UNIT && nr == unit) &&
+		    !(kind == FUZZ_DOMAIN && nr == d) &&
+		    !(kind == FUZZ_DEVICE && nr == i))
+			continue;
+		/* Not sealed after the last change: the CRC tells */
+		if (!change->sealed && fuzz->nr_changes == 1 &&
+		    changed(fuzz, kind, nr, 0, len))
+			return true;
+		/* Sealed: what decides where DMA goes, and unknown bits */
+		if (kind == FUZZ_UNIT && changed(fuzz, kind, nr, 8, len - 8))
+			return true;
+		if (kind == FUZZ_DEVICE &&
+		    (changed(fuzz, kind, nr, 8, 6) ||
+		     changed(fuzz, kind, nr, 18, 14)))
+			return true;
+		if (kind == FUZZ_DOMAIN &&
+		    (changed(fuzz, kind, nr, 12, 4) ||
+		     changed(fuzz, kind, nr, 48, 8) ||
+		     changed(fuzz, kind, nr, 70, 1) ||
+		     changed(fuzz, kind, nr, 73, 7)))
+			return true;
+	}
+	return false;
+}
+
+static void check_files(struct fuzz *fuzz)
+{
+	for (unsigned int j = 0; j < fuzz->nr_changes; j++) {
+		const struct fuzz_change *change = &fuzz->change[j];
+		enum fuzz_kind kind = change->region->kind;
+		unsigned int nr = change->region->nr;
+		size_t len = change->region->len;
+		const char *why = NULL;
+
+		if (kind == FUZZ_IOMMUFD)
+			why = iommufd_lu_ser_error(fuzz->iommufd[nr],
+						   PAGE_SIZE);
+		else if (kind == FUZZ_VFIO)
+			why = vfio_pci_lu_ser_error(fuzz->vfio[nr], PAGE_SIZE);
+		else
+			continue;
+		if (why)
+			fuzz->refused[kind]++;
+		else if (!change->sealed && fuzz->nr_changes == 1 &&
+			 changed(fuzz, kind, nr, 0, len))
+			fuzz_complain(fuzz, "a changed file is believed", nr);
+	}
+}
+
+static void check_outcome(struct fuzz *fuzz)
+{
+	unsigned int going[FUZZ_UNITS] = {};
+
+	for (unsigned int i = 0; i < FUZZ_DEVICES; i++) {
+		if (!check_device(fuzz, i)) {
+			fuzz->blocked++;
+			continue;
+		}
+		fuzz->went_on++;
+		going[device_is[i].unit]++;
+		if (must_block(fuzz, i))
+			fuzz_complain(fuzz, "a changed record is believed", i);
+	}
+	for (unsigned int i = 0; i < FUZZ_UNITS; i++)
+		if (fuzz->adopted[i] && count_entries(fuzz, i) < going[i])
+			fuzz_complain(fuzz, "entries and devices differ", i);
+	check_files(fuzz);
+}
+
+static void check_empty(struct fuzz *fuzz)
+{
+	struct iommu_lu_in *in = &fuzz->in;
+
+	if (!xa_empty(&in->unit_slots) || !xa_empty(&in->domain_slots) ||
+	    !xa_empty(&in->unit_bases) || !xa_empty(&in->pages) ||
+	    !xa_empty(&in->device_rids) || !xa_empty(&in->units.blocks) ||
+	    !xa_empty(&in->domains.blocks) || !xa_empty(&in->devices.blocks))
+		fuzz_complain(fuzz, "something is left", 0);
+}
+
+/* Reads, adopts and forgets what is there now; false when it was all refused */
+static bool read_once(struct fuzz *fuzz)
+{
+	memset(&fuzz->in, 0, sizeof(fuzz->in));
+	iommu_lu_in_init(&fuzz->in);
+	fuzz->frees = 0;
+	memset(fuzz->adopted, 0, sizeof(fuzz->adopted));
+	if (iommu_lu_in_read(&fuzz->in, virt_to_phys(fuzz->ser))) {
+		if (fuzz->frees)
+			fuzz_complain(fuzz, "a refused handover was freed", 0);
+		check_files(fuzz);
+		check_empty(fuzz);
+		return false;
+	}
+	for (unsigned int i = 0; i < FUZZ_UNITS; i++)
+		adopt_unit(fuzz, i);
+	check_outcome(fuzz);
+	iommu_lu_in_release(&fuzz->in);
+	check_empty(fuzz);
+	return true;
+}
+
+/* Tables of the hardware are the only thing that reading may have changed */
+static void put_back(struct fuzz *fuzz)
+{
+	undo_changes(fuzz);
+	for (unsigned int i = 0; i < fuzz->nr_pages; i++)
+		fuzz->page[i].gone = false;
+	for (unsigned int i = 0; i < FUZZ_UNITS; i++) {
+		ida_destroy(&fuzz->iommu[i]->domain_ida);
+		fuzz->iommu[i]->root_entry = NULL;
+	}
+	for (unsigned int i = 0; i < fuzz->nr_pages; i++) {
+		struct fuzz_page *page = &fuzz->page[i];
+		bool table = page->virt == fuzz->root[0] ||
+			     page->virt == fuzz->root[1];
+
+		for (unsigned int bus = 0; !table && bus < 256; bus++)
+			table = page->virt == fuzz->context[0][bus] ||
+				page->virt == fuzz->context[1][bus];
+		if (table)
+			memcpy(page->virt, page->copy, page->size);
+		else if (fuzz->round % 256 == 0 &&
+			 memcmp(page->virt, page->copy, page->size))
+			fuzz_complain(fuzz, "reading has changed a page", i);
+	}
+}
+
+static void expect_whole(struct kunit *test)
+{
+	struct fuzz *fuzz = test->priv;
+
+	fuzz->went_on = 0;
+	KUNIT_EXPECT_TRUE(test, read_once(fuzz));
+	KUNIT_EXPECT_EQ(test, fuzz->went_on, FUZZ_DEVICES);
+	/* The start, the blocks, and of the units roots, lists and tables */
+	KUNIT_EXPECT_EQ(test, fuzz->frees, 1 + 5 + 2 + 2 + 5);
+	for (unsigned int i = 0; i < FUZZ_IOMMUFDS; i++)
+		KUNIT_EXPECT_NULL(test,
+				  iommufd_lu_ser_error(fuzz->iommufd[i],
+						       PAGE_SIZE));
+	for (unsigned int i = 0; i < FUZZ_DEVICES; i++)
+		KUNIT_EXPECT_NULL(test,
+				  vfio_pci_lu_ser_error(fuzz->vfio[i],
+							PAGE_SIZE));
+	put_back(fuzz);
+}
+
+static void fuzz_whole_test(struct kunit *test)
+{
+	expect_whole(test);
+}
+
+static void fuzz_changed_test(struct kunit *test)
+{
+	struct fuzz *fuzz = test->priv;
+	unsigned int unread = 0;
+	long slab;
+
+	expect_whole(test);
+	fuzz->went_on = 0;
+	rcu_barrier();
+	slab = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
+	for (fuzz->round = 1; fuzz->round <= rounds; fuzz->round++) {
+		for (unsigned int i = 0; i <= rnd(fuzz, FUZZ_CHANGES); i++)
+			make_change(fuzz);
+		unread += !read_once(fuzz);
+		put_back(fuzz);
+		if (fuzz->round % 256 == 0)
+			cond_resched();
+	}
+	rcu_barrier();
+	slab = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) - slab;
+
+	kunit_info(test,
+		   "seed %lu: %u handovers, %u not read at all; devices: %u went on, %u blocked; files refused: %u iommufd, %u vfio; slab pages %ld\n",
+		   seed, rounds, unread, fuzz->went_on, fuzz->blocked,
+		   fuzz->refused[FUZZ_IOMMUFD], fuzz->refused[FUZZ_VFIO], slab);
+	KUNIT_EXPECT_EQ(test, fuzz->wrong, 0);
+	/* Of what is changed at random, most matters, and not to everybody */
+	KUNIT_EXPECT_GT(test, unread, rounds / 20);
+	KUNIT_EXPECT_GT(test, fuzz->blocked, rounds / 2);
+	KUNIT_EXPECT_GT(test, fuzz->went_on, rounds);
+	KUNIT_EXPECT_GT(test, fuzz->refused[FUZZ_IOMMUFD], rounds / 200);
+	KUNIT_EXPECT_GT(test, fuzz->refused[FUZZ_VFIO], rounds / 20);
+	/* One object of the smallest kind lost in each round would be more */
+	KUNIT_EXPECT_LT(test, slab, 64 + (long)(rounds / (PAGE_SIZE / 32)));
+	expect_whole(test);
+}
+
+static int fuzz_init(struct kunit *test)
+{
+	struct fuzz *fuzz;
+
+	if (!kho_is_enabled())
+		kunit_skip(test, "KHO is off");
+	fuzz = kunit_kzalloc(test, sizeof(*fuzz), GFP_KERNEL);
+	if (!fuzz)
+		return -ENOMEM;
+	test->priv = fuzz;
+	xa_init(&fuzz->pages);
+	prandom_seed_state(&fuzz->rnd, seed);
+	fuzz_write(test);
+	kunit_activate_static_stub(test, iommu_preserved_size, stub_size);
+	kunit_activate_static_stub(test, iommu_preserved_free, stub_free);
+	kunit_activate_static_stub(test, iommu_page_restore, stub_restore);
+	kunit_activate_static_stub(test, iommu_lu_find_device, stub_find);
+	kunit_activate_static_stub(test, iommu_lu_claim_page, stub_claim);
+	iommu_lu_quiet = true;
+	return 0;
+}
+
+static void fuzz_exit(struct kunit *test)
+{
+	struct fuzz *fuzz = test->priv;
+
+	iommu_lu_quiet = false;
+	if (!fuzz || !fuzz->ser)
+		return;
+	fuzz_forget(fuzz);
+}
+
+static const struct kunit_attributes very_slow = {
+	.speed = KUNIT_SPEED_VERY_SLOW,
+};
+
+static struct kunit_case fuzz_cases[] = {
+	KUNIT_CASE(fuzz_whole_test),
+	KUNIT_CASE_ATTR(fuzz_changed_test, very_slow),
+	{},
+};
+
+static struct kunit_suite fuzz_suite = {
+	.name = "iommu_liveupdate_fuzz",
+	.init = fuzz_init,
+	.exit = fuzz_exit,
+	.test_cases = fuzz_cases,
+};
+
+kunit_test_suite(fuzz_suite);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("KUnit tests that feed broken handovers to VT-d");
