@@ -2,13 +2,13 @@
 # build FLAVOUR: one kernel, out of tree, into build/kernel-FLAVOUR/.
 
 ARCH_FRAGMENT=x86_64
-FLAVOURS="lu stock debug"
+FLAVOURS="lu stock debug mutate"
 # Lines kbuild prints for a build from nothing; replaced by what was seen.
 USUAL_STEPS=2450
 
 fragments() {
 	local name names="$1"
-	[[ $1 != debug ]] || names="lu debug"
+	[[ $1 != debug && $1 != mutate ]] || names="lu $1"
 	for name in base "$ARCH_FRAGMENT" kunit $names; do
 		[[ -r $TOP/kernel/config/$name.config ]] ||
 			die "kernel/config/$name.config is missing."
@@ -146,7 +146,8 @@ build_flavour() {
 	fi
 	mkdir -p "$CACHE/build"
 	need_space "$CACHE/build" 700 "building the kernel"
-	[[ $flavour != stock ]] || seed "$CACHE/build/lu-${BASE_DIR##*/}"
+	[[ $flavour != stock && $flavour != mutate ]] ||
+		seed "$CACHE/build/lu-${BASE_DIR##*/}"
 	mkdir -p "$out"
 	configure "$flavour"
 	compile "$flavour"

@@ -7,6 +7,7 @@ nothing. args is a list k:v,k:v for the scenario; +word adds a word to the
 kernel's command line, >word to that of the next kernels only, and >-word takes
 one from there (all of word=..., too). kernel is what the machine starts with;
 A>B is A that finds B to jump into, and A>B,C finds C as well, as /bzImage-C.
+mutate is lu that can also break what it hands over.
 judge says what the verdict is made of besides the guest's own word:
 
     dma      all witnesses (the default for a run with devices)
@@ -29,7 +30,7 @@ from .machine import MACHINES
 
 TABLE = VM_DIR / "cases"
 PATIENT_TABLE = VM_DIR / "cases-all"
-KERNELS = ("lu", "stock")
+KERNELS = ("lu", "stock", "mutate")
 JUDGES = ("dma", "plain", "demo", "stops", "loses")
 CONTROLS = ("stops", "loses")
 WITNESSES = ("translation", "faults", "frames", "master")

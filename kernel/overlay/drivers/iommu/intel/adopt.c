@@ -21,6 +21,9 @@
 #include "iommu.h"
 #include "liveupdate.h"
 
+/* In intel_iommu::flags: translation was never off since the previous kernel */
+#define VTD_FLAG_LU_LIVE	BIT(31)
+
 /* No slot of a domain */
 #define DID_BAD		U32_MAX
 

@@ -59,9 +59,6 @@ struct intel_lu_unit {
 	struct xarray kept;
 };
 
-/* In intel_iommu::flags: translation was never off since the previous kernel */
-#define VTD_FLAG_LU_LIVE	BIT(31)
-
 static struct intel_iommu *to_intel(struct iommu_device *iommu)
 {
 	return container_of(iommu, struct intel_iommu, iommu);

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The old kernel breaks what it hands over, after the last device is shut down:
+ * lu.args=field:NAME one field of it, lu.args=seed:N whatever that leads to, n:N
+ * times. In the new kernel each device goes on as it did, or is blocked and no
+ * bus master; never anything else. Then everything is taken apart, with sysfs
+ * where the session cannot say what is what, and every device serves anybody.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fresh.h"
+#include "iommufd.h"
+#include "kexec.h"
+#include "owner.h"
+#include "report.h"
+#include "scenario.h"
+#include "traffic.h"
+#include "words.h"
+
+#define SESSION "mutated"
+#define MUTATE "/sys/kernel/debug/iommu/liveupdate_mutate"
+#define UNKNOWN 99
+
+static struct guest guest;
+
+/* What became of a device. */
+struct outcome {
+	bool blocked;
+	bool retrieved;
+	bool bound;
+	uint32_t waiting;
+};
+
+static struct outcome outcome[DEVICES_MAX];
+
+static int choose(unsigned int stage)
+{
+	const char *field = arg("field");
+	char text[64];
+	int fd, rc = 0;
+
+	if (field)
+		snprintf(text, sizeof(text), "%s", field);
+	else
+		snprintf(text, sizeof(text), "seed:%lu",
+			 arg_number("seed", 0) + stage);
+	fd = open(MUTATE, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		rc = -errno;
+	close(fd);
+	event("mutated-%u", stage);
+	return rc;
+}
+
+/* As owner_begin(), but frames lost since another kernel count for nothing. */
+static int begin(unsigned int stage)
+{
+	struct guest_plan plan;
+
+	owner_plan(&plan, SESSION);
+	/* Few: a drive of QEMU finishes all of them before it resets. */
+	plan.reads = 512;
+	plan.bytes = 256 << 20;
+	if (owner_create(&guest, &plan))
+		return -1;
+	snprintf(guest.suffix, sizeof(guest.suffix), "-%u", stage);
+	if (owner_translate(&guest) || owner_start(&guest))
+		return -1;
+	if (stage == 1)
+		owner_ready();
+	return owner_warm(&guest);
+}
+
+static int hand_over(unsigned int stage)
+{
+	if (lost("mutate", choose(stage)) || begin(stage) ||
+	    owner_preserve(&guest) ||
+	    lost("kexec-load", kexec_load_stage(stage + 1)))
+		return -1;
+	pump_stop(&guest.pump);
+	return owner_jump();
+}
+
+static const char *name_for(const char *what, unsigned int i)
+{
+	static char text[4][64];
+	static unsigned int turn;
+	char *out = text[turn++ % 4];
+
+	snprintf(out, sizeof(text[0]), "%s-%s%s", what,
+		 guest.device[i].state->bdf, guest.suffix);
+	return out;
+}
+
+static unsigned int look(void)
+{
+	unsigned int blocked = 0;
+	uint16_t cmd;
+
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		struct outcome *o = &outcome[i];
+
+		memset(o, 0, sizeof(*o));
+		cmd = 0;
+		pci_read16(guest.device[i].state->bdf, PCI_COMMAND, &cmd);
+		o->blocked = !(cmd & PCI_COMMAND_MASTER);
+		o->waiting = device_waiting(&guest.device[i]);
+		blocked += o->blocked;
+	}
+	return blocked;
+}
+
+/* The session gives what is whole, and the documented errors for the rest. */
+static int retrieve(void)
+{
+	int rc, all = guest_retrieve_iommufd(&guest);
+
+	check(owner_tag(&guest, "iommufd"),
+	      !all || all == -EINVAL || all == -ENOENT, "%s",
+	      errno_name(all));
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		struct outcome *o = &outcome[i];
+
+		/*
+		 * Without an iommufd nobody can bind it, and its removal would
+		 * wait for the file.
+		 */
+		if (all && !o->blocked)
+			continue;
+		rc = guest_retrieve_device(&guest, i);
+		o->retrieved = !rc;
+		check(name_for("device", i),
+		      o->blocked ? rc == -EIO || rc == -ENODEV :
+				   !rc || rc == -EIO || rc == -ENODEV,
+		      "%s, %s", o->blocked ? "blocked" : "goes on",
+		      errno_name(rc));
+	}
+	return all;
+}
+
+static void go_on(void)
+{
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		struct device *d = &guest.device[i];
+		int rc;
+
+		if (!outcome[i].retrieved || outcome[i].blocked)
+			continue;
+		rc = device_connect(d, d->vfio.fd, guest.iommufd);
+		outcome[i].bound = check_rc(name_for("bound", i), rc, 0);
+		if (outcome[i].bound)
+			pump_add(&guest.pump, d);
+	}
+	if (lost("pump", pump_start(&guest.pump)))
+		return;
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		const struct device *d = &guest.device[i];
+		bool rests = d->state->kind == DEVICE_NVME &&
+			     device_progress(d) == d->state->nvme.submitted;
+
+		if (outcome[i].bound)
+			check(name_for("goes-on", i),
+			      rests || device_await(d, 1), "%llu transfers",
+			      (unsigned long long)device_progress(d));
+	}
+	pump_stop(&guest.pump);
+}
+
+/* Not one transfer since this kernel first looked. */
+static void check_still(void)
+{
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		uint32_t now = device_waiting(&guest.device[i]);
+
+		if (outcome[i].blocked)
+			check(name_for("stands-still", i),
+			      now == outcome[i].waiting, "%u, was %u", now,
+			      outcome[i].waiting);
+	}
+}
+
+static void detach_all(uint32_t hwpt)
+{
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		struct vfio *v = &guest.device[i].vfio;
+
+		if (!outcome[i].bound)
+			continue;
+		check_rc(name_for("attach", i), vfio_attach(v, hwpt), 0);
+		check_rc(name_for("detach", i), vfio_detach(v), 0);
+	}
+}
+
+/* What the session has no file of is taken from its domain by removal. */
+static void remove_unbound(void)
+{
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		const char *bdf = guest.device[i].state->bdf;
+
+		if (outcome[i].bound)
+			continue;
+		check_rc(name_for("remove", i),
+			 pci_write_file(bdf, "remove", "1"), 0);
+	}
+}
+
+static int rescan(void)
+{
+	int fd = open("/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, "1", 1) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+static int take_apart(bool have_iommufd)
+{
+	uint32_t id;
+
+	if (have_iommufd &&
+	    check_rc(owner_tag(&guest, "restore"),
+		     hwpt_restore(guest.iommufd, TOKEN_HWPT, &id), 0)) {
+		detach_all(id);
+		remove_unbound();
+		check_rc(owner_tag(&guest, "destroy"),
+			 iommufd_destroy(guest.iommufd, id), 0);
+	} else {
+		remove_unbound();
+	}
+	/* What went on without an owner has filled buffers nobody looked at */
+	for (unsigned int i = 0; i < guest.devices; i++)
+		device_poll(&guest.device[i]);
+	return check_rc(owner_tag(&guest, "finish"), guest_finish(&guest), 0) ?
+		       0 :
+		       -1;
+}
+
+static int mutated_new(unsigned int stage)
+{
+	unsigned long want = arg_number("blocked", UNKNOWN);
+	char bdf[DEVICES_MAX][BDF_BYTES];
+	unsigned int blocked, count;
+	int rc;
+
+	if (owner_arrive(&guest, SESSION))
+		return -1;
+	snprintf(guest.suffix, sizeof(guest.suffix), "-%u", stage);
+	blocked = look();
+	value(owner_tag(&guest, "blocked"), blocked);
+	if (want != UNKNOWN)
+		check("blocked", blocked == want, "%u devices, %lu expected",
+		      blocked, want);
+	count = machine_kept(bdf);
+	for (unsigned int i = 0; i < count; i++)
+		if (lost("vfio-pci", pci_bind(bdf[i], "vfio-pci")))
+			return -1;
+	rc = retrieve();
+	go_on();
+	check_still();
+	rc = take_apart(!rc);
+	if (rc)
+		return rc;
+	check_rc(owner_tag(&guest, "rescan"), rescan(), 0);
+	owner_unbind(&guest);
+	owner_verify(&guest);
+	owner_close(&guest);
+	for (unsigned int i = 0; i < count; i++) {
+		char name[48];
+
+		snprintf(name, sizeof(name), "fresh-%.15s-%u", bdf[i], stage);
+		fresh_use(name, bdf[i]);
+	}
+	if (stage <= arg_number("n", 1))
+		return hand_over(stage);
+	traffic_stop_host();
+	return 0;
+}
+
+static const struct scenario mutated = {
+	.name = "mutated",
+	.rows = "B12,C3",
+	.description = "a broken handover blocks, and hurts nothing",
+	.stages = { hand_over, mutated_new },
+};
+SCENARIO(mutated);
