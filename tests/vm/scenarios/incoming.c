@@ -189,6 +189,11 @@ static int try_order(void)
 	other = luo_retrieve(session, TOKEN_IOMMUFD);
 	if (lost("iommufd-first", other))
 		return -1;
+	/* Who has the right iommufd still has to take the session's file. */
+	if (lost("iommufd", guest_retrieve_iommufd(&a)))
+		return -1;
+	check_open("", "open-group-retrieved",
+		   vfio_group_open(a.device[0].state->bdf, a.iommufd));
 	check_rc("attach-unbound", vfio_attach(v, 1), -EINVAL);
 	check_rc("bind-new", vfio_bind(v->fd, none, &devid), -EBUSY);
 	check_rc("bind-other-session", vfio_bind(v->fd, other, &devid),
