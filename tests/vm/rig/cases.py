@@ -7,7 +7,8 @@ nothing. args is a list k:v,k:v for the scenario; +word adds a word to the
 kernel's command line, >word to that of the next kernels only, and >-word takes
 one from there (all of word=..., too). kernel is what the machine starts with;
 A>B is A that finds B to jump into, and A>B,C finds C as well, as /bzImage-C.
-mutate is lu that can also break what it hands over.
+mutate is lu that can also break what it hands over; plain is lu even where the
+others run on a kernel for debugging.
 judge says what the verdict is made of besides the guest's own word:
 
     dma      all witnesses (the default for a run with devices)
@@ -30,7 +31,7 @@ from .machine import MACHINES
 
 TABLE = VM_DIR / "cases"
 PATIENT_TABLE = VM_DIR / "cases-all"
-KERNELS = ("lu", "stock", "mutate")
+KERNELS = ("lu", "plain", "stock", "mutate")
 JUDGES = ("dma", "plain", "demo", "stops", "loses")
 CONTROLS = ("stops", "loses")
 WITNESSES = ("translation", "faults", "frames", "master")
@@ -59,6 +60,9 @@ class Case(NamedTuple):
     @property
     def control(self) -> bool:
         return self.verdict_by in CONTROLS
+
+    def runs(self, kernel: str) -> bool:
+        return kernel in (self.kernel, *self.next_kernels)
 
     def witnesses(self) -> Set[str]:
         if self.control or self.verdict_by == "plain":
