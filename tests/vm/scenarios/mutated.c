@@ -3,8 +3,8 @@
  * The old kernel breaks what it hands over, after the last device is shut down:
  * lu.args=field:NAME one field of it, lu.args=seed:N whatever that leads to, n:N
  * times. In the new kernel each device goes on as it did, or is blocked and no
- * bus master; never anything else. Then everything is taken apart, with sysfs
- * where the session cannot say what is what, and every device serves anybody.
+ * bus master; never anything else. Then everything is taken apart, and every
+ * device serves anybody, if need be after another kexec.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include "fresh.h"
 #include "iommufd.h"
 #include "kexec.h"
+#include "luo.h"
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
@@ -197,17 +198,25 @@ static void detach_all(uint32_t hwpt)
 	}
 }
 
-/* What the session has no file of is taken from its domain by removal. */
-static void remove_unbound(void)
+/*
+ * A blocked device is given up by removal. One that goes on and cannot be had
+ * stays as it is until the next kexec: how many of those?
+ */
+static unsigned int remove_unbound(void)
 {
+	unsigned int stuck = 0;
+
 	for (unsigned int i = 0; i < guest.devices; i++) {
 		const char *bdf = guest.device[i].state->bdf;
 
 		if (outcome[i].bound)
 			continue;
+		stuck += !outcome[i].blocked;
 		check_rc(name_for("remove", i),
-			 pci_write_file(bdf, "remove", "1"), 0);
+			 pci_write_file(bdf, "remove", "1"),
+			 outcome[i].blocked ? 0 : -EBUSY);
 	}
+	return stuck;
 }
 
 static int rescan(void)
@@ -223,64 +232,102 @@ static int rescan(void)
 	return rc;
 }
 
-static int take_apart(bool have_iommufd)
+/* False when somebody keeps the session from being finished. */
+static bool take_apart(bool have_iommufd)
 {
-	uint32_t id;
+	unsigned int stuck;
+	uint32_t id = 0;
 
 	if (have_iommufd &&
 	    check_rc(owner_tag(&guest, "restore"),
-		     hwpt_restore(guest.iommufd, TOKEN_HWPT, &id), 0)) {
+		     hwpt_restore(guest.iommufd, TOKEN_HWPT, &id), 0))
 		detach_all(id);
-		remove_unbound();
+	stuck = remove_unbound();
+	if (id)
 		check_rc(owner_tag(&guest, "destroy"),
-			 iommufd_destroy(guest.iommufd, id), 0);
-	} else {
-		remove_unbound();
-	}
-	/* What went on without an owner has filled buffers nobody looked at */
-	for (unsigned int i = 0; i < guest.devices; i++)
-		device_poll(&guest.device[i]);
-	return check_rc(owner_tag(&guest, "finish"), guest_finish(&guest), 0) ?
-		       0 :
-		       -1;
+			 iommufd_destroy(guest.iommufd, id),
+			 stuck ? -EBUSY : 0);
+	check_rc(owner_tag(&guest, "finish"), guest_finish(&guest),
+		 stuck ? -EBUSY : 0);
+	return !stuck;
 }
 
-static int mutated_new(unsigned int stage)
+static void use_all(unsigned int stage)
 {
-	unsigned long want = arg_number("blocked", UNKNOWN);
 	char bdf[DEVICES_MAX][BDF_BYTES];
-	unsigned int blocked, count;
-	int rc;
+	unsigned int count = machine_kept(bdf);
 
-	if (owner_arrive(&guest, SESSION))
-		return -1;
-	snprintf(guest.suffix, sizeof(guest.suffix), "-%u", stage);
-	blocked = look();
-	value(owner_tag(&guest, "blocked"), blocked);
-	if (want != UNKNOWN)
-		check("blocked", blocked == want, "%u devices, %lu expected",
-		      blocked, want);
-	count = machine_kept(bdf);
-	for (unsigned int i = 0; i < count; i++)
-		if (lost("vfio-pci", pci_bind(bdf[i], "vfio-pci")))
-			return -1;
-	rc = retrieve();
-	go_on();
-	check_still();
-	rc = take_apart(!rc);
-	if (rc)
-		return rc;
-	check_rc(owner_tag(&guest, "rescan"), rescan(), 0);
-	owner_unbind(&guest);
-	owner_verify(&guest);
-	owner_close(&guest);
 	for (unsigned int i = 0; i < count; i++) {
 		char name[48];
 
 		snprintf(name, sizeof(name), "fresh-%.15s-%u", bdf[i], stage);
 		fresh_use(name, bdf[i]);
 	}
-	if (stage <= arg_number("n", 1))
+}
+
+/* Everything that can be had is back, and serves anybody. */
+static void put_away(unsigned int stage)
+{
+	/* What went on without an owner has filled buffers nobody looked at */
+	for (unsigned int i = 0; i < guest.devices; i++)
+		device_poll(&guest.device[i]);
+	check_rc(owner_tag(&guest, "rescan"), rescan(), 0);
+	owner_unbind(&guest);
+	owner_verify(&guest);
+	owner_close(&guest);
+	use_all(stage);
+}
+
+/* An ordinary kexec: nobody preserves anything. */
+static int start_over(unsigned int stage)
+{
+	if (lost("kexec-load", kexec_load_stage(stage + 1)))
+		return -1;
+	return owner_jump();
+}
+
+static int look_at_all(unsigned int stage)
+{
+	unsigned long want = arg_number("blocked", UNKNOWN);
+	unsigned int blocked;
+
+	snprintf(guest.suffix, sizeof(guest.suffix), "-%u", stage);
+	blocked = look();
+	value(owner_tag(&guest, "blocked"), blocked);
+	if (want != UNKNOWN)
+		check("blocked", blocked == want, "%u devices, %lu expected",
+		      blocked, want);
+	for (unsigned int i = 0; i < guest.devices; i++)
+		if (lost("vfio-pci",
+			 pci_bind(guest.device[i].state->bdf, "vfio-pci")))
+			return -1;
+	return 0;
+}
+
+static int mutated_new(unsigned int stage)
+{
+	bool last = stage > arg_number("n", 1), whole;
+	int rc;
+
+	/* Nothing came over from one that had to start over */
+	rc = luo_retrieve_session(luo_open(), SESSION);
+	if (rc == -ENOENT) {
+		use_all(stage);
+	} else {
+		if (rc >= 0)
+			close(rc);
+		if (owner_arrive(&guest, SESSION) || look_at_all(stage))
+			return -1;
+		rc = retrieve();
+		go_on();
+		check_still();
+		whole = take_apart(!rc);
+		if (whole)
+			put_away(stage);
+		else if (!last)
+			return start_over(stage);
+	}
+	if (!last)
 		return hand_over(stage);
 	traffic_stop_host();
 	return 0;
