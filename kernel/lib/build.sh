@@ -2,13 +2,18 @@
 # build FLAVOUR: one kernel, out of tree, into build/kernel-FLAVOUR/.
 
 ARCH_FRAGMENT=x86_64
-FLAVOURS="lu stock debug mutate"
+FLAVOURS="lu stock debug mutate selftest selftest-stock"
 # Lines kbuild prints for a build from nothing; replaced by what was seen.
 USUAL_STEPS=2450
 
 fragments() {
 	local name names="$1"
-	[[ $1 != debug && $1 != mutate ]] || names="lu $1"
+	case $1 in
+	debug)          names="lu debug selftest" ;;
+	mutate)         names="lu mutate" ;;
+	selftest)       names="lu selftest" ;;
+	selftest-stock) names="stock selftest" ;;
+	esac
 	for name in base "$ARCH_FRAGMENT" kunit $names; do
 		[[ -r $TOP/kernel/config/$name.config ]] ||
 			die "kernel/config/$name.config is missing."
@@ -83,7 +88,7 @@ build_failed() {
 	die "building the $1 kernel failed; the whole log is $out/log"
 }
 
-# The control differs from the real one in a few options: start from its
+# A control differs from the real one in a few options: start from its
 # objects. objtool's own make remembers absolute paths; with those corrected
 # it is not built again, and so neither is everything that depends on it.
 seed() {
@@ -146,8 +151,10 @@ build_flavour() {
 	fi
 	mkdir -p "$CACHE/build"
 	need_space "$CACHE/build" 700 "building the kernel"
-	[[ $flavour != stock && $flavour != mutate ]] ||
-		seed "$CACHE/build/lu-${BASE_DIR##*/}"
+	case $flavour in
+	stock|mutate)   seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
+	selftest-stock) seed "$CACHE/build/selftest-${BASE_DIR##*/}" ;;
+	esac
 	mkdir -p "$out"
 	configure "$flavour"
 	compile "$flavour"

@@ -8,6 +8,7 @@
  */
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
+#include <linux/error-injection.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 
@@ -23,13 +24,14 @@
  * Context: May sleep.
  * Return: 0 on success or the error of kho_preserve_folio().
  */
-int iommu_page_preserve(void *virt)
+noinline int iommu_page_preserve(void *virt)
 {
 	KUNIT_STATIC_STUB_REDIRECT(iommu_page_preserve, virt);
 
 	return kho_preserve_folio(virt_to_folio(virt));
 }
 EXPORT_SYMBOL_IF_KUNIT(iommu_page_preserve);
+ALLOW_ERROR_INJECTION(iommu_page_preserve, ERRNO);
 
 /**
  * iommu_page_unpreserve - Undo iommu_page_preserve()

@@ -14,6 +14,7 @@
 #include <kunit/static_stub.h>
 #include <kunit/visibility.h>
 #include <linux/crc32.h>
+#include <linux/error-injection.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
@@ -73,7 +74,8 @@ void iommu_lu_records_destroy(struct iommu_lu_records *records)
 	records->nr_blocks = 0;
 }
 
-VISIBLE_IF_KUNIT int iommu_lu_records_grow(struct iommu_lu_records *records)
+VISIBLE_IF_KUNIT noinline int
+iommu_lu_records_grow(struct iommu_lu_records *records)
 {
 	struct iommu_lu_block_ser *block, *last;
 	int ret;
@@ -105,6 +107,7 @@ VISIBLE_IF_KUNIT int iommu_lu_records_grow(struct iommu_lu_records *records)
 	records->array->nr_blocks = records->nr_blocks;
 	return 0;
 }
+ALLOW_ERROR_INJECTION(iommu_lu_records_grow, ERRNO);
 
 /**
  * iommu_lu_record_alloc - Take a slot into use
@@ -145,15 +148,45 @@ void *iommu_lu_record_alloc(struct iommu_lu_records *records, u32 *index)
 	return slot;
 }
 
+/* A block at the end that nothing is in goes, so that undo is exact */
+static void records_shrink(struct iommu_lu_records *records)
+{
+	u32 per_block = slots_per_block(records->slot_size);
+	struct iommu_lu_block_ser *last;
+	u32 first;
+
+	while (records->nr_blocks) {
+		first = (records->nr_blocks - 1) * per_block;
+		if (ida_find_first_range(&records->used, first,
+					 first + per_block - 1) >= 0)
+			return;
+
+		records->nr_blocks--;
+		if (records->nr_blocks) {
+			last = xa_load(&records->blocks,
+				       records->nr_blocks - 1);
+			last->next = 0;
+		} else {
+			records->array->first = 0;
+		}
+		records->array->nr_blocks = records->nr_blocks;
+		kho_unpreserve_free(xa_erase(&records->blocks,
+					     records->nr_blocks));
+	}
+}
+
 /**
  * iommu_lu_record_free - Take a slot out of use
  * @records: The array
  * @index:   Number of the slot
+ *
+ * Context: May sleep.
  */
 void iommu_lu_record_free(struct iommu_lu_records *records, u32 index)
 {
 	memset(iommu_lu_record(records, index), 0, records->slot_size);
 	ida_free(&records->used, index);
+	records_shrink(records);
 }
 
 /* Of all but the start, and of the place: a record does not move */

@@ -219,6 +219,9 @@ static struct iommu_domain *domain_instantiate(struct iommu_lu_domain *lu)
 
 	ops = lu_in.ops[ser->type];
 	domain = ops->restore_domain(ser);
+	/* Out of memory is no fault of the record's */
+	if (domain == ERR_PTR(-ENOMEM))
+		return domain;
 	if (IS_ERR(domain)) {
 		lu->state = IOMMU_LU_REJECTED;
 		pr_err("domain %u cannot be restored: %pe\n", lu->index,
@@ -427,6 +430,32 @@ void iommu_lu_claimed(struct device *dev)
 {
 	guard(mutex)(&lu_in.lock);
 	WRITE_ONCE(dev->iommu->lu->state, IOMMU_LU_CLAIMED);
+}
+
+/**
+ * iommu_lu_unclaim - The owner of a device gives it up again
+ * @dev:    The device
+ * @domain: What it is attached to
+ *
+ * On a restored domain this is an owner who could not finish binding to it. The
+ * device goes on, and can be claimed once more.
+ *
+ * Context: With group->mutex held.
+ * Return: true when the device is to stay where it is.
+ */
+bool iommu_lu_unclaim(struct device *dev, struct iommu_domain *domain)
+{
+	struct iommu_lu_device *lu;
+
+	if (!iommu_lu_domain_restored(domain))
+		return false;
+
+	guard(mutex)(&lu_in.lock);
+	lu = dev->iommu->lu;
+	if (!lu || lu->state != IOMMU_LU_CLAIMED)
+		return false;
+	WRITE_ONCE(lu->state, IOMMU_LU_INCOMING);
+	return true;
 }
 
 /* ---- For the file handlers ----------------------------------------------- */

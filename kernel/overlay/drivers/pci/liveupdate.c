@@ -2,6 +2,7 @@
 /*
  * PCI devices that stay on the bus across a live update
  */
+#include <linux/error-injection.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -71,6 +72,7 @@ err:
 		kept_add(undo, -1);
 	return ret;
 }
+ALLOW_ERROR_INJECTION(pci_liveupdate_preserve, ERRNO);
 
 /**
  * pci_liveupdate_unpreserve - Undo pci_liveupdate_preserve()

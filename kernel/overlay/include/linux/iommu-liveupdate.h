@@ -183,6 +183,7 @@ bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain);
 bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
 			void *owner);
 void iommu_lu_claimed(struct device *dev);
+bool iommu_lu_unclaim(struct device *dev, struct iommu_domain *domain);
 
 /* New kernel, for the file handlers */
 struct iommu_domain *iommu_lu_take_domain(u32 index, phys_addr_t user,
@@ -233,6 +234,12 @@ static inline void iommu_lu_probe_device(struct device *dev, bool alone)
 
 static inline void iommu_lu_claimed(struct device *dev)
 {
+}
+
+static inline bool iommu_lu_unclaim(struct device *dev,
+				    struct iommu_domain *domain)
+{
+	return false;
 }
 
 static inline struct iommu_domain *

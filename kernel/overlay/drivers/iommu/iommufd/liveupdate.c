@@ -39,10 +39,11 @@
  *
  * Unhappy paths:
  *
- * - Retrieve fails: LUO remembers the error, the domains stay as they are, and
- *   nobody can claim the devices on them. Their DMA goes on into memory that
- *   nobody else gets. The session cannot be finished as long as a device is on
- *   one of them.
+ * - Retrieve fails for lack of memory: all is as before, it can be repeated.
+ * - Retrieve fails for good: LUO remembers the error, the domains stay as they
+ *   are, and nobody can claim the devices on them. Their DMA goes on into memory
+ *   that nobody else gets. The session cannot be finished as long as a device is
+ *   on one of them.
  * - The user dies after retrieve: LUO holds the file. Another one can retrieve
  *   the session and gets the same file, with the same HWPT IDs.
  *
@@ -692,19 +693,15 @@ static int restore_hwpts(struct iommufd_ctx *ictx, struct iommufd_lu_ser *ser)
 	return 0;
 }
 
-static int iommufd_lu_file_retrieve(struct liveupdate_file_op_args *args)
+static struct file *restore_file(struct iommufd_lu_ser *ser)
 {
-	struct iommufd_lu_ser *ser = get_ser(args->serialized_data);
 	struct iommufd_lu *lu;
 	struct file *file;
 	int rc;
 
-	if (!ser)
-		return -EINVAL;
-
 	file = anon_inode_getfile("[iommufd]", &iommufd_fops, NULL, O_RDWR);
 	if (IS_ERR(file))
-		return PTR_ERR(file);
+		return file;
 
 	rc = iommufd_fops.open(file_inode(file), file);
 	if (rc)
@@ -718,13 +715,30 @@ static int iommufd_lu_file_retrieve(struct liveupdate_file_op_args *args)
 		rc = restore_hwpts(file->private_data, ser);
 	if (rc)
 		goto err_put;
-
-	args->file = file;
-	return 0;
+	return file;
 
 err_put:
 	fput(file);
-	return rc;
+	return ERR_PTR(rc);
+}
+
+static int iommufd_lu_file_retrieve(struct liveupdate_file_op_args *args)
+{
+	struct iommufd_lu_ser *ser = get_ser(args->serialized_data);
+	struct file *file;
+
+	if (!ser)
+		return -EINVAL;
+
+	file = restore_file(ser);
+	if (IS_ERR(file)) {
+		args->again = file == ERR_PTR(-ENOMEM) ||
+			      file == ERR_PTR(-ENFILE);
+		return PTR_ERR(file);
+	}
+
+	args->file = file;
+	return 0;
 }
 
 static bool any_domain_in_use(const struct iommufd_lu_ser *ser)

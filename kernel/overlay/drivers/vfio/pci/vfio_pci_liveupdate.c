@@ -34,7 +34,8 @@
  *
  * Unhappy paths:
  *
- * - vfio-pci is not bound yet: retrieve fails with EAGAIN and can be repeated.
+ * - vfio-pci is not bound yet: retrieve fails with EAGAIN and can be repeated,
+ *   as it can when there is no memory.
  * - The device is not there or its IOMMU record was rejected: retrieve fails,
  *   LUO remembers that.
  * - The user dies: LUO holds the file. When another one closes it, the device
@@ -269,6 +270,7 @@ static int vfio_pci_lu_retrieve(struct liveupdate_file_op_args *args)
 		return -EIO;
 	}
 
+	args->again = true;
 	vdev = get_vfio(pdev);
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);

@@ -40,4 +40,13 @@ static inline void vfio_pci_lu_saved_state(struct pci_dev *pdev)
 			~PCI_COMMAND_MASTER;
 }
 
+/* Opening has failed: the count goes back, the device goes on */
+static inline void vfio_pci_lu_disable_device(struct pci_dev *pdev)
+{
+	if (iommu_lu_device_live(&pdev->dev))
+		atomic_dec(&pdev->enable_cnt);
+	else
+		pci_disable_device(pdev);
+}
+
 #endif /* __VFIO_PCI_LIVEUPDATE_H */
