@@ -23,7 +23,8 @@ sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
 from rig import (cases, frames, initrd, judge, machine, media, parallel,  # noqa: E402
-                 picture, report, runner, selftest, splats, timeline, wire, witness)
+                 picture, report, runner, selftest, splats, timeline, twins, wire,
+                 witness)
 from rig.base import RigError  # noqa: E402
 
 MS = 1_000_000
@@ -476,6 +477,45 @@ VALUES = {"reads_submitted": 1024, "reads_completed_before": 100, "reads_complet
           "reads_completed_after": 100, "data_errors": 0, "table_pages_kept": 9,
           "pages_leaked": 0, "kernel_old": "7.3 old",
           "kernel_new": "7.3 new"}
+
+
+class Twins(unittest.TestCase):
+    @staticmethod
+    def told(*checks, reasons=()):
+        return judge.Result("case", "pass", list(reasons),
+                            [wire.Check(*check.split("="), "") for check in checks], 1.0)
+
+    def verdicts(self, stock, ours):
+        got = twins.compare("case", stock, ours)
+        return got.verdict, {check.name: check.verdict for check in got.checks}
+
+    def test_same(self):
+        self.assertEqual(self.verdicts(self.told("a=pass", "b=fail", "c=skip"),
+                                       self.told("a=pass", "b=fail", "c=skip")),
+                         ("pass", {"a": "pass", "b": "skip", "c": "skip"}))
+
+    def test_worse_or_better_differs(self):
+        for pair in (("a=pass", "a=fail"), ("a=fail", "a=pass"), ("a=pass", "a=skip")):
+            stock, ours = (self.told("z=pass", each) for each in pair)
+            self.assertEqual(self.verdicts(stock, ours),
+                             ("fail", {"z": "pass", "a": "fail"}), pair)
+
+    def test_missing_differs(self):
+        self.assertEqual(self.verdicts(self.told("a=pass", "b=pass"), self.told("a=pass"))[0],
+                         "fail")
+        self.assertEqual(self.verdicts(self.told("a=pass"), self.told("a=pass", "a=pass"))[0],
+                         "fail")
+
+    def test_nothing_passed(self):
+        self.assertEqual(self.verdicts(self.told("a=skip"), self.told("a=skip"))[0], "fail")
+
+    def test_other_reasons_count(self):
+        splat = "the kernel complained: BUG"
+        said = "check b failed: x"
+        for stock, ours, want in (([splat], [], "fail"), ([], [splat], "fail"),
+                                  ([said], [said], "pass")):
+            self.assertEqual(self.verdicts(self.told("a=pass", reasons=stock),
+                                           self.told("a=pass", reasons=ours))[0], want)
 
 
 class FakeRun:

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "leaks.h"
 #include "report.h"
 #include "scenario.h"
 #include "wire.h"
@@ -167,5 +168,8 @@ int main(int argc, char **argv)
 	mount_at("sysfs", "/sys");
 	mount_at("debugfs", "/sys/kernel/debug");
 	start(stage ? stage : 1);
+	/* The host reads the console, where the kernel itself says what it found. */
+	if (word_number("lu.leaks", 0) && leaks_look() < 0)
+		fprintf(stderr, "init: kmemleak: no new suspected leak could be looked for\n");
 	power_off();
 }

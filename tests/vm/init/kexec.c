@@ -56,20 +56,35 @@ static int initrd_copy(void)
 	return to;
 }
 
-static int load(int image, unsigned int stage, const char *more,
+static int prepare(struct kexec_image *image, unsigned int stage,
+		   const char *more, unsigned long flags)
+{
+	words_next(image->line, sizeof(image->line), stage, report_failed(),
+		   more);
+	image->flags = flags;
+	image->initrd = initrd_copy();
+	return image->initrd < 0 ? image->initrd : 0;
+}
+
+int kexec_load(const struct kexec_image *image)
+{
+	return syscall(SYS_kexec_file_load, image->kernel, image->initrd,
+		       strlen(image->line) + 1, image->line, image->flags) ?
+		       -errno :
+		       0;
+}
+
+static int load(int kernel, unsigned int stage, const char *more,
 		unsigned long flags)
 {
-	int initrd, rc = 0;
-	char line[4096];
+	struct kexec_image image = { .kernel = kernel };
+	int rc;
 
-	words_next(line, sizeof(line), stage, report_failed(), more);
-	initrd = initrd_copy();
-	if (initrd < 0)
-		return initrd;
-	if (syscall(SYS_kexec_file_load, image, initrd, strlen(line) + 1, line,
-		    flags))
-		rc = -errno;
-	close(initrd);
+	rc = prepare(&image, stage, more, flags);
+	if (rc)
+		return rc;
+	rc = kexec_load(&image);
+	close(image.initrd);
 	return rc;
 }
 
@@ -84,6 +99,25 @@ static int load_default(unsigned int stage, const char *more,
 	rc = load(image, stage, more, flags);
 	close(image);
 	return rc;
+}
+
+int kexec_open(struct kexec_image *image, unsigned int stage)
+{
+	int rc;
+
+	image->kernel = open("/bzImage", O_RDONLY | O_CLOEXEC);
+	if (image->kernel < 0)
+		return -errno;
+	rc = prepare(image, stage, NULL, 0);
+	if (rc)
+		close(image->kernel);
+	return rc;
+}
+
+void kexec_close(struct kexec_image *image)
+{
+	close(image->initrd);
+	close(image->kernel);
 }
 
 int kexec_load_stage(unsigned int stage)

@@ -2,7 +2,20 @@
 #ifndef LU_KEXEC_H
 #define LU_KEXEC_H
 
-/* Loads /bzImage with the running initrd and the command line of @stage. */
+/* What the kernel is given to load. */
+struct kexec_image {
+	int kernel;
+	int initrd;
+	unsigned long flags;
+	char line[4096];
+};
+
+/* /bzImage with the running initrd and the command line of @stage. */
+int kexec_open(struct kexec_image *image, unsigned int stage);
+/* The call alone; once more takes the place of what was loaded before. */
+int kexec_load(const struct kexec_image *image);
+void kexec_close(struct kexec_image *image);
+/* The three of them. */
 int kexec_load_stage(unsigned int stage);
 /* The same with another image, an open file that stays the caller's. */
 int kexec_load_image(int image, unsigned int stage);

@@ -16,6 +16,9 @@ judge says what the verdict is made of besides the guest's own word:
     demo     dma, and the demo's own limits
     stops    a negative control: passes when the transfers stop
     loses    a negative control: passes when frames get lost
+    twin     the guest's word must be the same on the kernel without our options,
+             which is run first; what fails or is left out on both is counted as
+             skipped
 
 A judge may be followed by exceptions: dma-translation, dma-faults,
 dma-frames, dma-master leave that witness out. Where translation may go off, no
@@ -32,7 +35,8 @@ from .machine import MACHINES
 TABLE = VM_DIR / "cases"
 PATIENT_TABLE = VM_DIR / "cases-all"
 KERNELS = ("lu", "plain", "stock", "mutate")
-JUDGES = ("dma", "plain", "demo", "stops", "loses")
+JUDGES = ("dma", "plain", "demo", "stops", "loses", "twin")
+NO_WITNESSES = ("plain", "twin")
 CONTROLS = ("stops", "loses")
 WITNESSES = ("translation", "faults", "frames", "master")
 DEFAULT_MACHINE = "q35-intel"
@@ -65,7 +69,7 @@ class Case(NamedTuple):
         return kernel in (self.kernel, *self.next_kernels)
 
     def witnesses(self) -> Set[str]:
-        if self.control or self.verdict_by == "plain":
+        if self.control or self.verdict_by in NO_WITNESSES:
             return set()
         return set(WITNESSES) - set(self.judge.split("-")[1:])
 

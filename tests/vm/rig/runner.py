@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
 from . import frames, initrd, qemu, sabotage, wire
-from .base import LOCK, VM_DIR, RigError, slowness
+from .base import BUILD, LOCK, VM_DIR, RigError, slowness
 from .cases import Case
 from .machine import Machine, load as load_machine
 
@@ -48,6 +48,7 @@ class Files(NamedTuple):
     initrd: Path                # the guest side's archive
     debug: bool = False         # kernels that watch themselves
     more: Mapping[str, Path] = {}   # other kernels to jump into, by name
+    stock: Optional[Path] = None    # without our options, for a judge that compares
 
 
 def words_for(machine: Machine) -> List[str]:
@@ -99,8 +100,25 @@ class Run:
         next_kernel = initrd.read_kernel(self.files.next_kernel, "next kernel")
         others = [initrd.file_entry(f"bzImage-{name}", initrd.read_kernel(path, f"{name} kernel"))
                   for name, path in self.files.more.items()]
-        initrd.assemble(image, self.files.initrd, next_kernel, others)
+        initrd.assemble(image, self.files.initrd, next_kernel,
+                        others + self.programs())
         return image
+
+    def programs(self) -> List[initrd.Entry]:
+        """The programs of the kernel's selftests that args name, if they do."""
+        names = next((word[4:] for word in self.case.args.split(",")
+                      if word.startswith("run:")), "")
+        if not names:
+            return []
+        found = [initrd.dir_entry("selftests")]
+        for name in names.split("+"):
+            try:
+                data = (BUILD / "selftests" / name).read_bytes()
+            except OSError:
+                raise RigError(f"There is no program build/selftests/{name}: run "
+                               "'kernel/ktree selftests' first.") from None
+            found.append(initrd.file_entry(f"selftests/{name}", data, 0o755))
+        return found
 
     def words(self) -> List[str]:
         """The command line of stage 1."""

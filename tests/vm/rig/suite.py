@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from . import initrd, judge, picture, report, timeline, wire
+from . import initrd, judge, picture, report, timeline, twins, wire
 from .base import BUILD, LOCK, VM_DIR, RigError, shown
 from .cases import Case
 from .judge import Result
@@ -108,9 +108,20 @@ def verdict_of(run: Run, evidence: judge.Evidence) -> Result:
     return judge.result(run, judge.reasons_to_fail(run, evidence))
 
 
+def run_twins(case: Case, files: Files, folder: Path, keep: bool) -> Result:
+    """The test on the kernel without our options, then on ours."""
+    plain = case._replace(judge="plain")
+    control = files._replace(kernel=files.stock, next_kernel=files.stock)
+    stock = run_case(plain, control, folder / "stock", keep)
+    ours = run_case(plain, files, folder / "ours", keep)
+    return twins.compare(case.name, stock, ours)._replace(folder=folder)
+
+
 def run_case(case: Case, files: Files, folder: Path, keep: bool = False,
              watch: Watch = lambda event: None) -> Result:
     """One test from start to verdict; what cannot be run fails."""
+    if case.verdict_by == "twin":
+        return run_twins(case, files, folder, keep)
     run = Run(case, files, folder, watch)
     try:
         run.go()

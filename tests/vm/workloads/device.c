@@ -43,13 +43,11 @@ void device_adopt(struct device *d, struct memory *m,
 		d->nvme = (struct nvme){ .state = &state->nvme, .memory = m };
 }
 
-int device_connect(struct device *d, int fd, int iommufd)
+int device_reach(struct device *d)
 {
 	int rc;
 
-	rc = vfio_start(&d->vfio, d->state->bdf, fd, iommufd);
-	if (!rc)
-		rc = vfio_map_bar(&d->vfio);
+	rc = vfio_map_bar(&d->vfio);
 	if (rc)
 		return rc;
 	if (d->state->kind == DEVICE_NIC)
@@ -57,6 +55,14 @@ int device_connect(struct device *d, int fd, int iommufd)
 	else
 		d->nvme.vfio = &d->vfio;
 	return 0;
+}
+
+int device_connect(struct device *d, int fd, int iommufd)
+{
+	int rc;
+
+	rc = vfio_start(&d->vfio, d->state->bdf, fd, iommufd);
+	return rc ? rc : device_reach(d);
 }
 
 int device_start(struct device *d)

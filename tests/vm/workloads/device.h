@@ -51,6 +51,8 @@ void device_adopt(struct device *d, struct memory *m,
 		  struct device_state *state);
 /* From here on the registers are in reach: @vfio is bound, BAR 0 mapped. */
 int device_connect(struct device *d, int fd, int iommufd);
+/* The second half of that, for one that was bound by hand. */
+int device_reach(struct device *d);
 int device_start(struct device *d);
 unsigned int device_poll(struct device *d);
 bool device_unchanged(const struct device *d, char *why, unsigned int size);

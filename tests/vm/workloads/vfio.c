@@ -100,22 +100,27 @@ static int region(int fd, unsigned int index, struct vfio_region_info *info)
 	return ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, info) ? -errno : 0;
 }
 
-int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd)
+int vfio_find_config(struct vfio *v)
 {
 	struct vfio_region_info info;
+	int rc;
+
+	rc = region(v->fd, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+	if (rc)
+		return rc;
+	v->config_at = info.offset;
+	return 0;
+}
+
+int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd)
+{
 	int rc;
 
 	memset(v, 0, sizeof(*v));
 	snprintf(v->bdf, sizeof(v->bdf), "%s", bdf);
 	v->fd = fd;
 	rc = vfio_bind(fd, iommufd, &v->devid);
-	if (rc)
-		return rc;
-	rc = region(fd, VFIO_PCI_CONFIG_REGION_INDEX, &info);
-	if (rc)
-		return rc;
-	v->config_at = info.offset;
-	return 0;
+	return rc ? rc : vfio_find_config(v);
 }
 
 int vfio_map_bar(struct vfio *v)

@@ -23,9 +23,10 @@ int vfio_cdev_open(const char *bdf);
 int vfio_group_open(const char *bdf, int iommufd);
 /* The same for a device of another bus, by its folder in sysfs. */
 int vfio_cdev_open_at(const char *sysfs);
-/* Starts from an fd, opened or retrieved: bind and map BAR 0. */
+/* Starts from an fd, opened or retrieved: the next two. */
 int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd);
 int vfio_bind(int fd, int iommufd, uint32_t *ret_devid);
+int vfio_find_config(struct vfio *v);
 int vfio_attach(const struct vfio *v, uint32_t pt_id);
 /* What it is attached to in the end: for an IOAS, a HWPT made for it. */
 int vfio_attach_to(const struct vfio *v, uint32_t pt_id, uint32_t *ret_id);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Memory the kernel has lost, on kernels that can tell. */
+#ifndef LU_LEAKS_H
+#define LU_LEAKS_H
+
+#include <stdbool.h>
+
+/*
+ * Takes some seconds: what is young is not suspected. What is found goes to
+ * the console, after a line that the host knows. Less than zero when this kernel
+ * cannot tell, else how many.
+ */
+int leaks_look(void);
+
+#endif
