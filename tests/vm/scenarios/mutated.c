@@ -265,6 +265,41 @@ static void use_all(unsigned int stage)
 	}
 }
 
+/*
+ * A drive of QEMU has reads under way that neither the IOMMU nor the loss of bus
+ * mastering stops any more; a reset waits for them. Before that, the memory they
+ * go to must not be anybody else's.
+ */
+static void reset_blocked(void)
+{
+	for (unsigned int i = 0; i < guest.devices; i++)
+		if (outcome[i].blocked)
+			check_rc(name_for("reset", i),
+				 pci_write_file(guest.device[i].state->bdf,
+						"reset", "1"), 0);
+}
+
+/* The same for one that cannot be reset: its reads have to come home. */
+static void await_stuck(void)
+{
+	for (unsigned int i = 0; i < guest.devices; i++)
+		if (!outcome[i].bound && !outcome[i].blocked)
+			pump_add(&guest.pump, &guest.device[i]);
+	if (lost("pump", pump_start(&guest.pump)))
+		return;
+	for (unsigned int i = 0; i < guest.devices; i++) {
+		struct device *d = &guest.device[i];
+		uint64_t left;
+
+		if (d->state->kind != DEVICE_NVME || outcome[i].blocked)
+			continue;
+		left = d->state->nvme.submitted - device_progress(d);
+		check(name_for("reads-home", i), device_await(d, left),
+		      "%llu were left", (unsigned long long)left);
+	}
+	pump_stop(&guest.pump);
+}
+
 /* Everything that can be had is back, and serves anybody. */
 static void put_away(unsigned int stage)
 {
@@ -272,6 +307,7 @@ static void put_away(unsigned int stage)
 	for (unsigned int i = 0; i < guest.devices; i++)
 		device_poll(&guest.device[i]);
 	check_rc(owner_tag(&guest, "rescan"), rescan(), 0);
+	reset_blocked();
 	owner_unbind(&guest);
 	owner_verify(&guest);
 	owner_close(&guest);
@@ -281,6 +317,9 @@ static void put_away(unsigned int stage)
 /* An ordinary kexec: nobody preserves anything. */
 static int start_over(unsigned int stage)
 {
+	check_rc(owner_tag(&guest, "rescan"), rescan(), 0);
+	reset_blocked();
+	await_stuck();
 	if (lost("kexec-load", kexec_load_stage(stage + 1)))
 		return -1;
 	return owner_jump();
