@@ -236,6 +236,36 @@ static void write_device(struct kunit *test, unsigned int i)
 			iommu_lu_record(&fuzz->domains, ser->domain));
 }
 
+static bool is_table(struct fuzz *fuzz, const void *virt)
+{
+	for (unsigned int i = 0; i < FUZZ_UNITS; i++) {
+		if (virt == fuzz->root[i])
+			return true;
+		for (unsigned int bus = 0; bus < 256; bus++)
+			if (virt == fuzz->context[i][bus])
+				return true;
+	}
+	return false;
+}
+
+static void copy_page_of(struct kunit *test, struct fuzz_page *page)
+{
+	struct fuzz *fuzz = test->priv;
+
+	page->table = is_table(fuzz, page->virt);
+	page->copy = kunit_kmalloc(test, page->size, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, page->copy);
+	memcpy(page->copy, page->virt, page->size);
+	for (unsigned int i = 0; i < fuzz->nr_regions; i++) {
+		struct fuzz_region *region = &fuzz->region[i];
+
+		if ((void *)region->at >= page->virt &&
+		    (void *)region->at < page->virt + page->size)
+			region->copy = page->copy +
+				       ((void *)region->at - page->virt);
+	}
+}
+
 /**
  * fuzz_write - Write a handover, as the old kernel does
  * @test: The test
@@ -262,13 +292,8 @@ void fuzz_write(struct kunit *test)
 				  ser->size - 8);
 		add_region(test, FUZZ_IOMMUFD, i, ser, ser->size);
 	}
-	for (unsigned int i = 0; i < fuzz->nr_pages; i++) {
-		struct fuzz_page *page = &fuzz->page[i];
-
-		page->copy = kunit_kmalloc(test, page->size, GFP_KERNEL);
-		KUNIT_ASSERT_NOT_NULL(test, page->copy);
-		memcpy(page->copy, page->virt, page->size);
-	}
+	for (unsigned int i = 0; i < fuzz->nr_pages; i++)
+		copy_page_of(test, &fuzz->page[i]);
 }
 
 /**

@@ -248,21 +248,13 @@ static void undo_changes(struct fuzz *fuzz)
 static bool changed(struct fuzz *fuzz, enum fuzz_kind kind, unsigned int nr,
 		    size_t offset, size_t len)
 {
-	for (unsigned int i = 0; i < fuzz->nr_pages; i++) {
-		const struct fuzz_page *page = &fuzz->page[i];
+	for (unsigned int i = 0; i < fuzz->nr_changes; i++) {
+		const struct fuzz_region *region = fuzz->change[i].region;
 
-		for (unsigned int j = 0; j < fuzz->nr_changes; j++) {
-			const struct fuzz_region *region =
-				fuzz->change[j].region;
-			size_t at = region->at - (u8 *)page->virt;
-
-			if (region->kind == kind && region->nr == nr &&
-			    region->at >= (u8 *)page->virt &&
-			    at < page->size && offset + len <= region->len &&
-			    memcmp(region->at + offset,
-				   page->copy + at + offset, len))
-				return true;
-		}
+		if (region->kind == kind && region->nr == nr &&
+		    offset + len <= region->len &&
+		    memcmp(region->at + offset, region->copy + offset, len))
+			return true;
 	}
 	return false;
 }
@@ -465,21 +457,15 @@ static bool read_once(struct fuzz *fuzz)
 static void put_back(struct fuzz *fuzz)
 {
 	undo_changes(fuzz);
-	for (unsigned int i = 0; i < fuzz->nr_pages; i++)
-		fuzz->page[i].gone = false;
 	for (unsigned int i = 0; i < FUZZ_UNITS; i++) {
 		ida_destroy(&fuzz->iommu[i]->domain_ida);
 		fuzz->iommu[i]->root_entry = NULL;
 	}
 	for (unsigned int i = 0; i < fuzz->nr_pages; i++) {
 		struct fuzz_page *page = &fuzz->page[i];
-		bool table = page->virt == fuzz->root[0] ||
-			     page->virt == fuzz->root[1];
 
-		for (unsigned int bus = 0; !table && bus < 256; bus++)
-			table = page->virt == fuzz->context[0][bus] ||
-				page->virt == fuzz->context[1][bus];
-		if (table)
+		page->gone = false;
+		if (page->table)
 			memcpy(page->virt, page->copy, page->size);
 		else if (fuzz->round % 256 == 0 &&
 			 memcmp(page->virt, page->copy, page->size))
@@ -544,8 +530,13 @@ static void fuzz_changed_test(struct kunit *test)
 	KUNIT_EXPECT_GT(test, fuzz->went_on, rounds);
 	KUNIT_EXPECT_GT(test, fuzz->refused[FUZZ_IOMMUFD], rounds / 200);
 	KUNIT_EXPECT_GT(test, fuzz->refused[FUZZ_VFIO], rounds / 20);
-	/* One object of the smallest kind lost in each round would be more */
-	KUNIT_EXPECT_LT(test, slab, 64 + (long)(rounds / (PAGE_SIZE / 32)));
+	/*
+	 * One object of the smallest kind lost in each round would be more. KASAN
+	 * keeps what was freed for a while.
+	 */
+	if (!IS_ENABLED(CONFIG_KASAN_GENERIC))
+		KUNIT_EXPECT_LT(test, slab,
+				64 + (long)(rounds / (PAGE_SIZE / 32)));
 	expect_whole(test);
 }
 

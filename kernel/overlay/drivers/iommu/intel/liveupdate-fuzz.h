@@ -66,6 +66,8 @@ struct fuzz_page {
 	void *copy;
 	size_t size;
 	bool gone;
+	/* Of the hardware: adopting it may change it */
+	bool table;
 };
 
 /* What is changed: a record, a header, a list */
@@ -73,6 +75,7 @@ struct fuzz_region {
 	enum fuzz_kind kind;
 	unsigned int nr;
 	u8 *at;
+	const u8 *copy;
 	size_t len;
 };
 
