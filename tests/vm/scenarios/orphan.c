@@ -138,11 +138,12 @@ static int orphan_here(unsigned int stage)
 
 	if (prepare(bdf) || lost("counts", counts_read(&was)))
 		return -1;
-	before = meminfo_free();
 	for (w.step = 0; w.step < STEPS; w.step++) {
 		const char *name = step_name[w.step];
 		int session;
 
+		/* Anew each time: KASAN keeps more and more of what was freed */
+		before = meminfo_free();
 		memcpy(w.bdf, bdf[w.step], sizeof(w.bdf));
 		if (!perish(name, walk, &w))
 			return -1;
