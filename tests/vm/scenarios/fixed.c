@@ -326,30 +326,12 @@ static void files_closed(struct bench *b)
 }
 
 /* A device below a bridge depends on what is done to that. */
-
-static int bridge_of(const char *bdf, char *bridge)
-{
-	char path[80], target[200], *end;
-	ssize_t got;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", bdf);
-	got = readlink(path, target, sizeof(target) - 1);
-	if (got < 0)
-		return -errno;
-	target[got] = 0;
-	end = strrchr(target, '/');
-	if (!end || end - target < BDF_BYTES)
-		return -ENODEV;
-	snprintf(bridge, BDF_BYTES, "%.*s", 12, end - 12);
-	return pci_id(bridge) ? 0 : -ENODEV;
-}
-
 static void bridge(struct bench *b)
 {
 	char above[BDF_BYTES];
 	uint16_t before = 0, after = 0;
 
-	if (lost(cases_tag("find"), bridge_of(b->vfio.bdf, above)) ||
+	if (lost(cases_tag("find"), pci_above(b->vfio.bdf, above)) ||
 	    lost(cases_tag("enable"), vfio_enable(&b->vfio)) ||
 	    !all_preserved(b))
 		return;

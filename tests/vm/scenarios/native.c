@@ -90,6 +90,31 @@ static void try_open(const char *what, const char *bdf)
 		close(fd);
 }
 
+/* The device would go with its bridge, or without it reach nothing. */
+static void try_bridge(const char *bdf)
+{
+	char above[BDF_BYTES];
+
+	if (pci_above(bdf, above))
+		return;
+	check_rc(name_for("bridge-remove", bdf),
+		 pci_write_file(above, "remove", "1"), -EBUSY);
+	check_rc(name_for("bridge-unbind", bdf),
+		 pci_write_file(above, "driver/unbind", above), -EBUSY);
+}
+
+static void try_bridge_late(const char *bdf)
+{
+	char above[BDF_BYTES];
+
+	if (pci_above(bdf, above))
+		return;
+	check_rc(name_for("bridge-unbind-after", bdf),
+		 pci_write_file(above, "driver/unbind", above), 0);
+	check_rc(name_for("bridge-remove-after", bdf),
+		 pci_write_file(above, "remove", "1"), 0);
+}
+
 static void try_early(void)
 {
 	for (unsigned int i = 0; i < guest.devices; i++) {
@@ -97,6 +122,7 @@ static void try_early(void)
 
 		try_driver(bdf);
 		try_domain_type(bdf);
+		try_bridge(bdf);
 		if (!lost("vfio-pci", pci_bind(bdf, "vfio-pci")))
 			try_open("open", bdf);
 	}
@@ -159,6 +185,8 @@ static int native_new(unsigned int stage)
 		try_driver_late(guest.device[i].state->bdf);
 	traffic_blobs(&guest);
 	owner_account(&guest);
+	for (unsigned int i = 0; i < guest.devices; i++)
+		try_bridge_late(guest.device[i].state->bdf);
 	return rc;
 }
 

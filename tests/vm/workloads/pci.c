@@ -45,6 +45,23 @@ uint32_t pci_id(const char *bdf)
 	return read_hex(bdf, "vendor") << 16 | read_hex(bdf, "device");
 }
 
+int pci_above(const char *bdf, char *bridge)
+{
+	char path[80], target[200], *end;
+	ssize_t got;
+
+	snprintf(path, sizeof(path), SYSFS "/devices/%s", bdf);
+	got = readlink(path, target, sizeof(target) - 1);
+	if (got < 0)
+		return -errno;
+	target[got] = 0;
+	end = strrchr(target, '/');
+	if (!end || end - target < BDF_BYTES)
+		return -ENODEV;
+	snprintf(bridge, BDF_BYTES, "%.*s", 12, end - 12);
+	return pci_id(bridge) ? 0 : -ENODEV;
+}
+
 int pci_find(uint32_t id, unsigned int nth, char *bdf)
 {
 	struct dirent **list;

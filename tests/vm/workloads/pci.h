@@ -16,6 +16,8 @@
 uint32_t pci_id(const char *bdf);
 /* Fills @bdf with the @nth device of that id; -ENODEV when there are fewer. */
 int pci_find(uint32_t id, unsigned int nth, char *bdf);
+/* Fills @bridge with what the device is below; -ENODEV when it is on bus 0. */
+int pci_above(const char *bdf, char *bridge);
 /* The driver's name, "" for none. */
 void pci_driver(const char *bdf, char *name, unsigned int size);
 /* Takes the device from its driver and gives it to that one alone. */

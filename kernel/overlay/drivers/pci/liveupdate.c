@@ -87,20 +87,38 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 		kept_add(pdev, -1);
 }
 
+static int is_incoming(struct pci_dev *pdev, void *found)
+{
+	*(bool *)found = iommu_lu_device_incoming(&pdev->dev);
+	return *(bool *)found;
+}
+
+static bool incoming_below(struct pci_dev *pdev)
+{
+	bool found = false;
+
+	if (pdev->subordinate)
+		pci_walk_bus(pdev->subordinate, is_incoming, &found);
+	return found;
+}
+
 /**
- * pci_liveupdate_kept - Is a function to stay as it is until the jump?
+ * pci_liveupdate_kept - Is a function to stay as it is?
  * @dev: Any device
  *
  * Its driver is not to be unbound, and it is not to be removed: either ends
  * DMA, or waits for the user with device_lock held, for which device_shutdown()
- * would wait in turn.
+ * would wait in turn. A device that came over may be unbound, which touches
+ * nothing; the bridges above it may not.
  *
- * Context: Any.
- * Return: true for a preserved device and all bridges above one.
+ * Context: May sleep.
+ * Return: true for a preserved device, for all bridges above one, and for all
+ * above one that came over and is not finished.
  */
 bool pci_liveupdate_kept(struct device *dev)
 {
-	return dev_is_pci(dev) && xa_load(&kept, kept_key(to_pci_dev(dev)));
+	return dev_is_pci(dev) && (xa_load(&kept, kept_key(to_pci_dev(dev))) ||
+				   incoming_below(to_pci_dev(dev)));
 }
 
 static void clear_flag(struct pci_dev *pdev, int cap, int reg, u16 flag)
