@@ -7,8 +7,9 @@ nothing. args is a list k:v,k:v for the scenario; +word adds a word to the
 kernel's command line, >word to that of the next kernels only, and >-word takes
 one from there (all of word=..., too). kernel is what the machine starts with;
 A>B is A that finds B to jump into, and A>B,C finds C as well, as /bzImage-C.
-mutate is lu that can also break what it hands over; plain is lu even where the
-others run on a kernel for debugging.
+mutate is lu that can also break what it hands over, selftest is lu that can make
+its own calls fail; plain is lu even where the others run on a kernel for
+debugging.
 judge says what the verdict is made of besides the guest's own word:
 
     dma      all witnesses (the default for a run with devices)
@@ -34,7 +35,7 @@ from .machine import MACHINES
 
 TABLE = VM_DIR / "cases"
 PATIENT_TABLE = VM_DIR / "cases-all"
-KERNELS = ("lu", "plain", "stock", "mutate")
+KERNELS = ("lu", "plain", "stock", "mutate", "selftest")
 JUDGES = ("dma", "plain", "demo", "stops", "loses", "twin")
 NO_WITNESSES = ("plain", "twin")
 CONTROLS = ("stops", "loses")

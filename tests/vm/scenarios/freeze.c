@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "counts.h"
+#include "fault.h"
 #include "fresh.h"
 #include "iommufd.h"
 #include "kexec.h"
@@ -36,7 +37,6 @@
 #define READS_FEW 256
 /* Where an image would lie that nobody jumps to. */
 #define IMAGE_AT (64ul << 20)
-#define INJECT "/sys/kernel/debug/fail_function/"
 #define OTHER_IOVA (1ull << 30)
 
 static struct guest guest[GUESTS];
@@ -126,34 +126,12 @@ static int unbind_begin(void)
 	return rc ? rc : asleep < 20 ? -ETIMEDOUT : 0;
 }
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return rc;
-}
-
 /* Of the calls there will be, one for each iommufd, the second fails, once. */
 static int inject_begin(void)
 {
-	static const char *const settings[][2] = {
-		{ INJECT "inject", "iommu_lu_freeze" },
-		{ INJECT "iommu_lu_freeze/retval", "-5" },
-		{ INJECT "probability", "100" },
-		{ INJECT "interval", "2" },
-		{ INJECT "times", "1" },
-		{ INJECT "verbose", "0" },
-	};
-	int rc = 0;
+	int rc = fault_open();
 
-	for (unsigned int i = 0;
-	     !rc && i < sizeof(settings) / sizeof(settings[0]); i++)
-		rc = put(settings[i][0], settings[i][1]);
-	return rc;
+	return rc ? rc : fault_function("iommu_lu_freeze", -EIO, 2);
 }
 
 /* The way of loading that gives the next kernel nothing. */
