@@ -2,7 +2,7 @@
 # build FLAVOUR: one kernel, out of tree, into build/kernel-FLAVOUR/.
 
 ARCH_FRAGMENT=x86_64
-FLAVOURS="lu stock debug mutate selftest selftest-stock"
+FLAVOURS="lu stock debug mutate selftest selftest-stock bench bench-stock"
 # Lines kbuild prints for a build from nothing; replaced by what was seen.
 USUAL_STEPS=2450
 
@@ -13,6 +13,8 @@ fragments() {
 	mutate)         names="lu mutate" ;;
 	selftest)       names="lu selftest" ;;
 	selftest-stock) names="stock selftest" ;;
+	bench)          names="lu bench" ;;
+	bench-stock)    names="bench stock" ;;
 	esac
 	for name in base "$ARCH_FRAGMENT" kunit $names; do
 		[[ -r $TOP/kernel/config/$name.config ]] ||
@@ -152,8 +154,9 @@ build_flavour() {
 	mkdir -p "$CACHE/build"
 	need_space "$CACHE/build" 700 "building the kernel"
 	case $flavour in
-	stock|mutate)   seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
+	stock|mutate|bench) seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
 	selftest-stock) seed "$CACHE/build/selftest-${BASE_DIR##*/}" ;;
+	bench-stock)    seed "$CACHE/build/bench-${BASE_DIR##*/}" ;;
 	esac
 	mkdir -p "$out"
 	configure "$flavour"

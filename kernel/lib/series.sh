@@ -7,6 +7,7 @@
 areas() {
 	cat <<'END'
 x86/smp: kexec: wait until stopped CPUs have halted|arch/x86/kernel/smp*
+memblock: find where a range belongs by bisection|mm/memblock.c
 mm: keep preserved memory fixed until finish|mm/*|include/linux/mm*|include/linux/memfd*|include/linux/shmem*
 liveupdate: what IOMMU, PCI and VFIO need|kernel/liveupdate/*|include/linux/liveupdate*|include/linux/kho/*|include/linux/kexec_handover*
 PCI: liveupdate: keep bus mastering across a kexec|drivers/pci/*|include/linux/pci*
@@ -22,7 +23,7 @@ END
 }
 
 # The order in which the patches must come so that each one builds on the last.
-AREA_ORDER="x86/smp: mm liveupdate: PCI: iommu: iommu/vt-d: iommu/amd: iommufd: vfio/pci: selftests: Documentation: treewide:"
+AREA_ORDER="x86/smp: memblock: mm liveupdate: PCI: iommu: iommu/vt-d: iommu/amd: iommufd: vfio/pci: selftests: Documentation: treewide:"
 
 area_of() {
 	local subject patterns pattern

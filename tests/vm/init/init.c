@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "leaks.h"
+#include "meter.h"
 #include "report.h"
 #include "scenario.h"
 #include "wire.h"
@@ -147,6 +148,7 @@ int main(int argc, char **argv)
 	unsigned int stage;
 	int rc;
 
+	meter_start();
 	if (getpid() != 1) {
 		if (argc == 2 && !strcmp(argv[1], "--list"))
 			return scenario_list();

@@ -29,14 +29,14 @@ int iommufd_destroy(int iommufd, uint32_t id)
 	return call(iommufd, IOMMU_DESTROY, &cmd);
 }
 
-int ioas_alloc(int iommufd, uint32_t *ret_id)
+static int alloc(int iommufd, bool huge_pages, uint32_t *ret_id)
 {
 	struct iommu_ioas_alloc cmd = { .size = sizeof(cmd) };
 	struct iommu_option huge = {
 		.size = sizeof(huge),
 		.option_id = IOMMU_OPTION_HUGE_PAGES,
 		.op = IOMMU_OPTION_OP_SET,
-		.val64 = 0,
+		.val64 = huge_pages,
 	};
 	int rc;
 
@@ -51,6 +51,16 @@ int ioas_alloc(int iommufd, uint32_t *ret_id)
 	}
 	*ret_id = cmd.out_ioas_id;
 	return 0;
+}
+
+int ioas_alloc(int iommufd, uint32_t *ret_id)
+{
+	return alloc(iommufd, false, ret_id);
+}
+
+int ioas_alloc_huge(int iommufd, uint32_t *ret_id)
+{
+	return alloc(iommufd, true, ret_id);
 }
 
 static int map_file(int iommufd, uint32_t ioas, int fd, uint64_t offset,

@@ -10,6 +10,8 @@ int iommufd_open(void);
 int iommufd_destroy(int iommufd, uint32_t id);
 /* An IOAS that maps in 4 KiB pages only, so that its tables are deep. */
 int ioas_alloc(int iommufd, uint32_t *ret_id);
+/* One that takes the largest pages that fit. */
+int ioas_alloc_huge(int iommufd, uint32_t *ret_id);
 int ioas_map_file(int iommufd, uint32_t ioas, int fd, uint64_t offset,
 		  uint64_t bytes, uint64_t iova);
 int ioas_map_memory(int iommufd, uint32_t ioas, void *memory, uint64_t bytes,

@@ -47,66 +47,6 @@ void iommu_page_unpreserve(void *virt)
 }
 EXPORT_SYMBOL_IF_KUNIT(iommu_page_unpreserve);
 
-static void *ioptdesc_virt(struct ioptdesc *iopt)
-{
-	return folio_address(ioptdesc_folio(iopt));
-}
-
-/**
- * iommu_pages_list_preserve - Keep all pages of a list for the next kernel
- * @list:     Pages in use, linked for this call only; empty on return
- * @nr_pages: Set to the number of pages on success
- *
- * Context: May sleep.
- * Return: 0 on success, or the error of kho_preserve_folio() with none of the
- * pages preserved.
- */
-int iommu_pages_list_preserve(struct iommu_pages_list *list,
-			      unsigned long *nr_pages)
-{
-	struct ioptdesc *iopt, *tmp;
-	unsigned long nr = 0;
-	int ret = 0;
-
-	list_for_each_entry(iopt, &list->pages, iopt_freelist_elm) {
-		ret = iommu_page_preserve(ioptdesc_virt(iopt));
-		if (ret)
-			break;
-		nr++;
-	}
-
-	if (!ret)
-		*nr_pages = nr;
-
-	/* The links were lent by pages in use: leave none behind */
-	list_for_each_entry_safe(iopt, tmp, &list->pages, iopt_freelist_elm) {
-		list_del(&iopt->iopt_freelist_elm);
-		if (ret && nr) {
-			iommu_page_unpreserve(ioptdesc_virt(iopt));
-			nr--;
-		}
-	}
-	return ret;
-}
-EXPORT_SYMBOL_GPL(iommu_pages_list_preserve);
-
-/**
- * iommu_pages_list_unpreserve - Undo iommu_pages_list_preserve()
- * @list: The same pages, in any order; empty on return
- *
- * Context: May sleep.
- */
-void iommu_pages_list_unpreserve(struct iommu_pages_list *list)
-{
-	struct ioptdesc *iopt, *tmp;
-
-	list_for_each_entry_safe(iopt, tmp, &list->pages, iopt_freelist_elm) {
-		list_del(&iopt->iopt_freelist_elm);
-		iommu_page_unpreserve(ioptdesc_virt(iopt));
-	}
-}
-EXPORT_SYMBOL_GPL(iommu_pages_list_unpreserve);
-
 /**
  * iommu_preserved_size - How much memory did the previous kernel keep?
  * @phys: Physical address, not trusted

@@ -4,13 +4,8 @@
 
 #include <linux/types.h>
 
-struct iommu_pages_list;
-
 int iommu_page_preserve(void *virt);
 void iommu_page_unpreserve(void *virt);
-int iommu_pages_list_preserve(struct iommu_pages_list *list,
-			      unsigned long *nr_pages);
-void iommu_pages_list_unpreserve(struct iommu_pages_list *list);
 size_t iommu_preserved_size(phys_addr_t phys);
 void iommu_preserved_free(void *virt);
 bool iommu_page_preserved(phys_addr_t phys);

@@ -4,13 +4,71 @@
  *
  * Numbers only, one per line, so that a test can compare them before and after.
  */
+#define pr_fmt(fmt) "iommu: liveupdate: " fmt
+
+#include <linux/atomic.h>
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec_handover.h>
+#include <linux/moduleparam.h>
 #include <linux/seq_file.h>
 
 #include "liveupdate-debugfs.h"
+
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "iommu_liveupdate."
+
+/* What the old kernel has counted ends with it; a slow console pays for this */
+static bool say_steps;
+module_param_named(steps, say_steps, bool, 0444);
+
+static struct {
+	atomic64_t cycles;
+	atomic_t times;
+} steps[IOMMU_LU_STEPS];
+
+static const char *const step_names[IOMMU_LU_STEPS] = {
+	[IOMMU_LU_STEP_PROVE] = "prove",
+	[IOMMU_LU_STEP_TABLES] = "tables",
+	[IOMMU_LU_STEP_FREEZE] = "freeze",
+	[IOMMU_LU_STEP_SHUTDOWN] = "shutdown",
+	[IOMMU_LU_STEP_ADOPT] = "adopt",
+	[IOMMU_LU_STEP_PROBE] = "probe",
+	[IOMMU_LU_STEP_RETRIEVE] = "retrieve",
+	[IOMMU_LU_STEP_FREE] = "free",
+};
+
+/**
+ * iommu_lu_step_add - A step was made
+ * @step:   Which one
+ * @cycles: What it took
+ *
+ * Context: Any.
+ */
+void iommu_lu_step_add(enum iommu_lu_step step, u64 cycles)
+{
+	atomic64_add(cycles, &steps[step].cycles);
+	atomic_inc(&steps[step].times);
+}
+EXPORT_SYMBOL_GPL(iommu_lu_step_add);
+
+/**
+ * iommu_lu_steps_say - The old kernel ends: print its share, if asked to
+ *
+ * Context: Any.
+ */
+void iommu_lu_steps_say(void)
+{
+	if (!say_steps)
+		return;
+	for (int i = 0; i < IOMMU_LU_STEPS; i++)
+		if (atomic_read(&steps[i].times))
+			pr_notice("step %s %lld %d\n", step_names[i],
+				  atomic64_read(&steps[i].cycles),
+				  atomic_read(&steps[i].times));
+}
 
 static void show_records(struct seq_file *m, const char *side,
 			 const struct iommu_lu_counts *counts)
@@ -42,10 +100,22 @@ static int liveupdate_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(liveupdate);
 
+static int liveupdate_steps_show(struct seq_file *m, void *unused)
+{
+	for (int i = 0; i < IOMMU_LU_STEPS; i++)
+		seq_printf(m, "%s %lld %d\n", step_names[i],
+			   atomic64_read(&steps[i].cycles),
+			   atomic_read(&steps[i].times));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(liveupdate_steps);
+
 static int __init iommu_lu_debugfs_init(void)
 {
 	debugfs_create_file("liveupdate", 0400, iommu_debugfs_dir, NULL,
 			    &liveupdate_fops);
+	debugfs_create_file("liveupdate_steps", 0400, iommu_debugfs_dir, NULL,
+			    &liveupdate_steps_fops);
 	return 0;
 }
 late_initcall(iommu_lu_debugfs_init);

@@ -21,7 +21,6 @@
 #include "liveupdate-kunit.h"
 #include "liveupdate-records.h"
 
-#define LU_PAGES	24
 #define LU_BLOCKS	4
 #define LU_MAGIC	IOMMU_LU_MAGIC_DOMAINS
 #define LU_SLOT		sizeof(struct iommu_lu_domain_ser)
@@ -44,8 +43,6 @@ struct lu_test {
 	struct kho_radix_tree kho_tree;
 	struct lu_kho kho;
 	struct iommu_lu_kunit_count start;
-	unsigned long nr_preserves;
-	unsigned long fail_at;
 	struct iommu_lu_records records;
 	struct iommu_lu_records in;
 	struct iommu_lu_array_ser array;
@@ -157,91 +154,6 @@ static void lu_page_preserve_test(struct kunit *test)
 		lu_expect_kho(test, 0);
 		iommu_free_pages(virt);
 	}
-}
-
-static int lu_stub_preserve(void *virt)
-{
-	struct lu_test *lu = kunit_get_current_test()->priv;
-
-	if (++lu->nr_preserves == lu->fail_at)
-		return -EDQUOT;
-	return kho_preserve_folio(virt_to_folio(virt));
-}
-
-static void lu_list_fill(struct iommu_pages_list *list, void **pages)
-{
-	for (unsigned int i = 0; i < LU_PAGES; i++)
-		iommu_pages_list_add(list, pages[i]);
-}
-
-static void lu_list_round(struct kunit *test, void **pages)
-{
-	struct lu_test *lu = test->priv;
-	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
-	unsigned long nr = 0;
-
-	lu_list_fill(&list, pages);
-	KUNIT_EXPECT_EQ(test, iommu_pages_list_preserve(&list, &nr), 0);
-	KUNIT_EXPECT_EQ(test, nr, LU_PAGES);
-	KUNIT_EXPECT_TRUE(test, iommu_pages_list_empty(&list));
-	lu_expect_kho(test, LU_PAGES);
-	for (unsigned int i = 0; i < LU_PAGES; i++)
-		KUNIT_EXPECT_TRUE(test, lu_kho_has(test, pages[i], i % 3));
-	iommu_lu_kunit_expect(test, &lu->start, LU_PAGES / 3 * 7);
-
-	for (unsigned int i = LU_PAGES; i--;)
-		iommu_pages_list_add(&list, pages[i]);
-	iommu_pages_list_unpreserve(&list);
-	KUNIT_EXPECT_TRUE(test, iommu_pages_list_empty(&list));
-	lu_expect_kho(test, 0);
-}
-
-static void lu_list_fail(struct kunit *test, void **pages)
-{
-	struct lu_test *lu = test->priv;
-	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
-	unsigned long nr = 4711;
-
-	lu->nr_preserves = 0;
-	lu_list_fill(&list, pages);
-	KUNIT_EXPECT_EQ(test, iommu_pages_list_preserve(&list, &nr), -EDQUOT);
-	KUNIT_EXPECT_EQ(test, lu->nr_preserves, lu->fail_at);
-	KUNIT_EXPECT_EQ(test, nr, 4711);
-	KUNIT_EXPECT_TRUE(test, iommu_pages_list_empty(&list));
-	lu_expect_kho(test, 0);
-}
-
-static void lu_list_test(struct kunit *test)
-{
-	struct lu_test *lu = test->priv;
-	void *pages[LU_PAGES];
-
-	for (unsigned int i = 0; i < LU_PAGES; i++) {
-		pages[i] = iommu_alloc_pages_sz(GFP_KERNEL,
-						PAGE_SIZE << (i % 3));
-		KUNIT_ASSERT_NOT_NULL(test, pages[i]);
-	}
-
-	lu_list_round(test, pages);
-	kunit_activate_static_stub(test, iommu_page_preserve, lu_stub_preserve);
-	for (lu->fail_at = 1; lu->fail_at <= LU_PAGES; lu->fail_at++)
-		lu_list_fail(test, pages);
-	kunit_deactivate_static_stub(test, iommu_page_preserve);
-	lu_list_round(test, pages);
-
-	for (unsigned int i = 0; i < LU_PAGES; i++)
-		iommu_free_pages(pages[i]);
-}
-
-static void lu_empty_list_test(struct kunit *test)
-{
-	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
-	unsigned long nr = 4711;
-
-	KUNIT_EXPECT_EQ(test, iommu_pages_list_preserve(&list, &nr), 0);
-	KUNIT_EXPECT_EQ(test, nr, 0);
-	iommu_pages_list_unpreserve(&list);
-	lu_expect_kho(test, 0);
 }
 
 static void lu_page_restore_test(struct kunit *test)
@@ -758,8 +670,6 @@ static void lu_records_exit(struct kunit *test)
 
 static struct kunit_case lu_pages_cases[] = {
 	KUNIT_CASE(lu_page_preserve_test),
-	KUNIT_CASE(lu_list_test),
-	KUNIT_CASE(lu_empty_list_test),
 	KUNIT_CASE(lu_page_restore_test),
 	KUNIT_CASE(lu_page_refuse_test),
 	{},

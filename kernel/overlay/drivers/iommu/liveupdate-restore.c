@@ -8,6 +8,7 @@
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/mutex.h>
@@ -278,6 +279,7 @@ static const char *device_restore(struct device *dev,
  */
 void iommu_lu_probe_device(struct device *dev, bool alone)
 {
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_PROBE);
 	struct iommu_lu_device *lu;
 	struct pci_dev *pdev;
 	const char *why;
@@ -299,6 +301,7 @@ void iommu_lu_probe_device(struct device *dev, bool alone)
 	}
 
 	lu->linked = true;
+	lu->dev = dev;
 	WRITE_ONCE(dev->iommu->lu, lu);
 	if (lu->state == IOMMU_LU_INCOMING) {
 		lu->domain->devices--;
@@ -334,7 +337,8 @@ struct iommu_domain *iommu_lu_initial_domain(struct device *dev,
 
 	guard(mutex)(&lu_in.lock);
 	if (lu->state == IOMMU_LU_INCOMING) {
-		why = device_restore(dev, lu, &domain);
+		scoped_class(iommu_lu_lap, lap, IOMMU_LU_STEP_PROBE)
+			why = device_restore(dev, lu, &domain);
 		if (!why) {
 			dev_info(dev, "live update: DMA goes on through domain %u\n",
 				 lu->domain->index);
@@ -367,6 +371,7 @@ static void device_unlink(struct device *dev, struct iommu_lu_device *lu)
 	lockdep_assert_held(&lu_in.lock);
 
 	WRITE_ONCE(lu->state, IOMMU_LU_FINISHED);
+	lu->dev = NULL;
 	WRITE_ONCE(dev->iommu->lu, NULL);
 	/* After the end of the handover nobody else knows of it */
 	if (!lu->ser)
@@ -583,6 +588,26 @@ bool iommu_lu_device_live(struct device *dev)
 	       iommu_group_for_each_dev(dev->iommu_group, NULL, see_restored);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_live);
+
+/**
+ * iommu_lu_get_device - Find a device that came over
+ * @segment: PCI segment
+ * @rid:     Requester ID
+ *
+ * This does not look at all devices there are.
+ *
+ * Context: May sleep.
+ * Return: the device, to be put; NULL when none was found for the record, or
+ * there is no record.
+ */
+struct device *iommu_lu_get_device(u32 segment, u16 rid)
+{
+	struct iommu_lu_device *lu;
+
+	guard(mutex)(&lu_in.lock);
+	lu = iommu_lu_find_device(segment, rid);
+	return lu ? get_device(lu->dev) : NULL;
+}
 
 /**
  * iommu_lu_device_of - Is a device the one that a user has preserved?

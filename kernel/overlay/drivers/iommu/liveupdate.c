@@ -9,6 +9,7 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
@@ -128,7 +129,8 @@ int iommu_lu_preserve_domain(struct iommu_domain *domain, phys_addr_t user,
 	if (IS_ERR(lu->ser))
 		return PTR_ERR(lu->ser);
 
-	ret = ops->preserve_domain(domain, lu->ser);
+	scoped_class(iommu_lu_lap, lap, IOMMU_LU_STEP_TABLES)
+		ret = ops->preserve_domain(domain, lu->ser);
 	if (ret) {
 		iommu_lu_record_free(&lu_out.domains, lu->index);
 		return ret;
@@ -162,6 +164,31 @@ void iommu_lu_unpreserve_domain(struct iommu_domain *domain)
 	iommu_lu_domain_ops(domain)->unpreserve_domain(domain);
 	iommu_lu_record_free(&lu_out.domains, lu->index);
 	kfree(lu);
+}
+
+/**
+ * iommu_lu_domain_runs - Where does a range of IOVAs lead?
+ * @domain: The domain
+ * @iova:   The first one
+ * @len:    How many bytes
+ * @fn:     Told of one contiguous piece after the other, until it returns an
+ *          error
+ * @arg:    For @fn
+ *
+ * The caller makes sure that the range does not change meanwhile.
+ *
+ * Context: May sleep if @fn does.
+ * Return: 0; -EOPNOTSUPP when the driver cannot preserve this domain; -ENOENT
+ * when not all of the range is mapped; or the error of @fn.
+ */
+int iommu_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
+			 iommu_lu_run_fn fn, void *arg)
+{
+	const struct iommu_liveupdate_ops *ops = iommu_lu_domain_ops(domain);
+
+	if (!ops)
+		return -EOPNOTSUPP;
+	return ops->domain_runs(domain, iova, len, fn, arg);
 }
 
 /* ---- The old kernel: units and devices ---------------------------------- */
@@ -433,6 +460,7 @@ EXPORT_SYMBOL_GPL(iommu_lu_device_incoming);
  */
 int iommu_lu_freeze(void)
 {
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_FREEZE);
 	struct kimage *image = READ_ONCE(kexec_image);
 	int ret;
 

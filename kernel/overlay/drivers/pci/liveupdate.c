@@ -4,6 +4,7 @@
  */
 #include <linux/error-injection.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
@@ -144,7 +145,11 @@ static void clear_flag(struct pci_dev *pdev, int cap, int reg, u16 flag)
  */
 bool pci_liveupdate_shutdown(struct pci_dev *pdev)
 {
-	if (!iommu_lu_jumping() || !xa_load(&kept, kept_key(pdev)))
+	if (!iommu_lu_jumping())
+		return false;
+
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_SHUTDOWN);
+	if (!xa_load(&kept, kept_key(pdev)))
 		return false;
 	if (pci_is_bridge(pdev))
 		return true;

@@ -61,6 +61,7 @@ enum iommu_lu_state {
  * @domain: Its domain
  * @state:  Where it is on its way
  * @linked: In the new kernel, dev->iommu->lu points or has pointed here
+ * @dev:    In the new kernel, the device for which that is so now
  * @found:  In the new kernel, its unit had an entry of that requester ID
  * @rcu:    Readers of dev->iommu->lu that hold no lock
  */
@@ -72,6 +73,7 @@ struct iommu_lu_device {
 	enum iommu_lu_state state;
 	bool linked;
 	bool found;
+	struct device *dev;
 	struct rcu_head rcu;
 };
 
@@ -98,6 +100,9 @@ struct iommu_lu_domain {
 	bool proven;
 };
 
+/* A piece of a domain: from @iova on it leads to @len bytes at @phys */
+typedef int (*iommu_lu_run_fn)(void *arg, u64 iova, phys_addr_t phys, u64 len);
+
 /**
  * struct iommu_liveupdate_ops - What an IOMMU driver does for a live update
  * @preserve_unit:     Keep the tables of a unit that all its devices share and
@@ -109,6 +114,9 @@ struct iommu_lu_domain {
  * @preserve_domain:   Keep the page table and fill in everything but the state.
  *                     The table does not change until @unpreserve_domain.
  * @unpreserve_domain: Undo @preserve_domain.
+ * @domain_runs:       Tell @fn where @len bytes from @iova on lead, piece by
+ *                     piece, until it returns an error. The range does not
+ *                     change meanwhile. -ENOENT when not all of it is mapped.
  * @restore_domain:    Make a domain of a record, without reading the table; set
  *                     its owner.
  * @restore_device:    Record @dev as attached to the restored @domain without
@@ -133,6 +141,8 @@ struct iommu_liveupdate_ops {
 	int (*preserve_domain)(struct iommu_domain *domain,
 			       struct iommu_lu_domain_ser *ser);
 	void (*unpreserve_domain)(struct iommu_domain *domain);
+	int (*domain_runs)(struct iommu_domain *domain, u64 iova, u64 len,
+			   iommu_lu_run_fn fn, void *arg);
 	struct iommu_domain *
 	(*restore_domain)(const struct iommu_lu_domain_ser *ser);
 	int (*restore_device)(struct iommu_domain *domain, struct device *dev,
@@ -149,6 +159,8 @@ int iommu_lu_register(struct liveupdate_file_handler *fh);
 int iommu_lu_preserve_domain(struct iommu_domain *domain, phys_addr_t user,
 			     u32 *index);
 void iommu_lu_unpreserve_domain(struct iommu_domain *domain);
+int iommu_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
+			 iommu_lu_run_fn fn, void *arg);
 int iommu_lu_preserve_device(struct device *dev, phys_addr_t user);
 void iommu_lu_unpreserve_device(struct device *dev);
 int iommu_lu_freeze(void);
@@ -195,6 +207,7 @@ int iommu_lu_release_domain(struct iommu_domain *domain);
 bool iommu_lu_device_incoming(struct device *dev);
 bool iommu_lu_device_live(struct device *dev);
 bool iommu_lu_device_of(struct device *dev, phys_addr_t user);
+struct device *iommu_lu_get_device(u32 segment, u16 rid);
 void iommu_lu_finish_device(struct device *dev);
 bool iommu_lu_orphans(void);
 

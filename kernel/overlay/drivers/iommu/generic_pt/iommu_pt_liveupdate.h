@@ -9,6 +9,7 @@
 
 #include <linux/generic_pt/liveupdate.h>
 #include <linux/io.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 #include "../iommu-pages-liveupdate.h"
@@ -34,15 +35,106 @@
 #define pt_iommu_unpreserve \
 	CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), unpreserve)
 #define pt_iommu_restore CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), restore)
+#define pt_iommu_runs CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), runs)
 
-static void NS(collect_all)(struct pt_common *common,
-			    struct pt_iommu_collect_args *collect)
+/* A walk over all tables: so many were seen, and so many are to be */
+struct lu_table_walk {
+	unsigned long nr;
+	unsigned long max;
+};
+
+/* Nobody needs to know the address of what is not descended into */
+static __always_inline void NS(next_table)(struct pt_state *pts,
+					   unsigned int level)
 {
+	if (level == 1)
+		pts->index++;
+	else
+		pt_next_entry(pts);
+}
+
+static __always_inline int NS(do_preserve)(struct pt_range *range, void *arg,
+					   unsigned int level,
+					   struct pt_table_p *table,
+					   pt_level_fn_t descend_fn)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	struct lu_table_walk *tables = arg;
+	int ret;
+
+	for (_pt_iter_first(&pts); _pt_iter_load(&pts);
+	     NS(next_table)(&pts, level)) {
+		if (pts.type != PT_ENTRY_TABLE)
+			continue;
+		ret = iommu_page_preserve(pts.table_lower);
+		if (ret)
+			return ret;
+		tables->nr++;
+		/* Most tables are of the last level, and have none below */
+		if (level == 1)
+			continue;
+		ret = pt_descend(&pts, arg, descend_fn);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+PT_MAKE_LEVELS(NS(preserve_tables), NS(do_preserve));
+
+static int NS(unpreserve_tables)(struct pt_range *range, void *arg,
+				 unsigned int level, struct pt_table_p *table)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	struct lu_table_walk *tables = arg;
+	int ret;
+
+	for_each_pt_level_entry(&pts) {
+		if (pts.type != PT_ENTRY_TABLE)
+			continue;
+		if (tables->nr == tables->max)
+			return -ENOENT;
+		iommu_page_unpreserve(pts.table_lower);
+		tables->nr++;
+		if (level == 1)
+			continue;
+		ret = pt_descend(&pts, arg, NS(unpreserve_tables));
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* The first so many, in the order in which they were preserved */
+static void NS(unpreserve_some)(struct pt_common *common, unsigned long max)
+{
+	struct lu_table_walk tables = { .max = max };
 	struct pt_range range = pt_all_range(common);
 
-	INIT_LIST_HEAD(&collect->pending.free_list.pages);
-	iommu_pages_list_add(&collect->pending.free_list, range.top_table);
-	pt_walk_range(&range, __collect_tables, collect);
+	if (!max)
+		return;
+	iommu_page_unpreserve(range.top_table);
+	tables.nr++;
+	if (range.top_level)
+		pt_walk_range(&range, NS(unpreserve_tables), &tables);
+}
+
+static int NS(preserve_all)(struct pt_common *common, unsigned long *nr_tables)
+{
+	struct pt_range range = pt_all_range(common);
+	struct lu_table_walk tables = {};
+	int ret;
+
+	ret = iommu_page_preserve(range.top_table);
+	if (ret)
+		return ret;
+	tables.nr++;
+	if (range.top_level)
+		ret = pt_walk_range(&range, NS(preserve_tables), &tables);
+	if (ret)
+		NS(unpreserve_some)(common, tables.nr);
+	*nr_tables = tables.nr;
+	return ret;
 }
 
 static u32 NS(ser_flags)(struct pt_common *common)
@@ -63,12 +155,10 @@ int pt_iommu_preserve(struct pt_iommu_table *fmt_table,
 {
 	struct pt_common *common = common_from_iommu(&fmt_table->iommu);
 	struct pt_range range = pt_top_range(common);
-	struct pt_iommu_collect_args collect = {};
 	unsigned long nr_tables;
 	int ret;
 
-	NS(collect_all)(common, &collect);
-	ret = iommu_pages_list_preserve(&collect.pending.free_list, &nr_tables);
+	ret = NS(preserve_all)(common, &nr_tables);
 	if (ret)
 		return ret;
 
@@ -87,12 +177,121 @@ EXPORT_SYMBOL_NS_GPL(pt_iommu_preserve, "GENERIC_PT_IOMMU");
 
 void pt_iommu_unpreserve(struct pt_iommu_table *fmt_table)
 {
-	struct pt_iommu_collect_args collect = {};
-
-	NS(collect_all)(common_from_iommu(&fmt_table->iommu), &collect);
-	iommu_pages_list_unpreserve(&collect.pending.free_list);
+	NS(unpreserve_some)(common_from_iommu(&fmt_table->iommu), ULONG_MAX);
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_unpreserve, "GENERIC_PT_IOMMU");
+
+static int NS(give_run)(struct pt_run_walk *run)
+{
+	u64 start = max(run->va, run->first);
+	u64 last = min(run->va + run->len - 1, run->last);
+
+	if (!run->len)
+		return 0;
+	return run->fn(run->arg, start, run->oa + (start - run->va),
+		       last - start + 1);
+}
+
+/*
+ * Most entries go on where the one before ends: then each item is larger than
+ * the one before it by the same number, which takes a glance to see. It holds
+ * for all between two items for which it was looked up what they say, because
+ * an output address that overflows its field comes out too small. Entries that
+ * take several items are left to the walk.
+ */
+static __always_inline void NS(extend_run)(struct pt_state *pts,
+					   struct pt_run_walk *run,
+					   unsigned int lg2sz)
+{
+	const u64 *items = pt_cur_table(pts, u64);
+	pt_oaddr_t end = run->oa + run->len;
+	struct pt_state next = *pts;
+	unsigned int index;
+	u64 item, step;
+
+	if (sizeof(u64) != PT_ITEM_WORD_SIZE || pt_entry_num_contig_lg2(pts))
+		return;
+
+	next.index++;
+	if (next.index >= next.end_index ||
+	    pt_load_entry_raw(&next) != PT_ENTRY_OA ||
+	    pt_entry_oa(&next) != end || pt_entry_oa_lg2sz(&next) != lg2sz)
+		return;
+
+	item = next.entry;
+	step = item - pts->entry;
+	for (index = next.index + 1; index < next.end_index; index++) {
+		item += step;
+		if (READ_ONCE(items[index]) != item)
+			break;
+	}
+
+	next.index = index - 1;
+	end += oalog2_mul(next.index - pts->index - 1, lg2sz);
+	if (pt_load_entry_raw(&next) != PT_ENTRY_OA ||
+	    pt_entry_oa(&next) != end || pt_entry_oa_lg2sz(&next) != lg2sz)
+		return;
+	run->len = end + log2_to_int(lg2sz) - run->oa;
+	pts->index = next.index;
+}
+
+static __always_inline int NS(do_runs)(struct pt_range *range, void *arg,
+				       unsigned int level,
+				       struct pt_table_p *table,
+				       pt_level_fn_t descend_fn)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	struct pt_run_walk *run = arg;
+	unsigned int lg2sz;
+	int ret;
+
+	for_each_pt_level_entry(&pts) {
+		if (pts.type == PT_ENTRY_EMPTY)
+			return -ENOENT;
+		if (pts.type == PT_ENTRY_TABLE) {
+			ret = pt_descend(&pts, arg, descend_fn);
+			if (ret)
+				return ret;
+			continue;
+		}
+
+		lg2sz = pt_entry_oa_lg2sz(&pts);
+		if (pt_entry_oa(&pts) != run->oa + run->len ||
+		    run->len >= PT_IOMMU_RUN_MAX) {
+			ret = NS(give_run)(run);
+			if (ret)
+				return ret;
+			run->va = log2_set_mod(range->va, 0, lg2sz);
+			run->oa = pt_entry_oa(&pts);
+			run->len = 0;
+		}
+		run->len += log2_to_int(lg2sz);
+		NS(extend_run)(&pts, run, lg2sz);
+	}
+	return 0;
+}
+
+PT_MAKE_LEVELS(NS(walk_runs), NS(do_runs));
+
+int pt_iommu_runs(struct pt_iommu_table *fmt_table, u64 iova, u64 len,
+		  pt_iommu_run_fn fn, void *arg)
+{
+	struct pt_common *common = common_from_iommu(&fmt_table->iommu);
+	struct pt_run_walk run = {
+		.fn = fn,
+		.arg = arg,
+		.first = iova,
+		.last = iova + len - 1,
+	};
+	struct pt_range range;
+	int ret;
+
+	ret = make_range(common, &range, iova, len);
+	if (!ret)
+		ret = pt_walk_range(&range, NS(walk_runs), &run);
+	return ret ?: NS(give_run)(&run);
+}
+EXPORT_SYMBOL_NS_GPL(pt_iommu_runs, "GENERIC_PT_IOMMU");
 
 static int NS(restore_tables)(struct pt_range *range, void *arg,
 			      unsigned int level, struct pt_table_p *table)
@@ -120,6 +319,7 @@ static int NS(restore_tables)(struct pt_range *range, void *arg,
 
 static void NS(deinit_restored)(struct pt_iommu *iommu_table)
 {
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_FREE);
 	struct pt_common *common = common_from_iommu(iommu_table);
 	struct pt_range range = pt_all_range(common);
 	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
@@ -155,6 +355,20 @@ static const struct pt_iommu_ops NS(restored_ops) = {
 	.deinit = NS(deinit_restored),
 };
 
+/* What init has made: nothing is in it, so it need not be walked */
+static void NS(drop_empty)(struct pt_iommu *iommu_table)
+{
+	struct pt_common *common = common_from_iommu(iommu_table);
+	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
+	struct pt_range range = pt_all_range(common);
+
+	iommu_pages_list_add(&list, range.top_table);
+	if (pt_feature(common, PT_FEAT_DMA_INCOHERENT))
+		iommu_pages_stop_incoherent_list(&list,
+						 iommu_table->iommu_device);
+	iommu_put_pages_list(&list);
+}
+
 int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 		     const struct pt_iommu_table_cfg *cfg,
 		     const struct iommu_pt_ser *ser, gfp_t gfp)
@@ -180,13 +394,13 @@ int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 	    ser->max_oasz_lg2 != common->max_oasz_lg2 ||
 	    ser->flags != NS(ser_flags)(common) ||
 	    ser->fmt_features != (u16)(common->features >> PT_FEAT_FMT_START)) {
-		iommu_table->ops->deinit(iommu_table);
+		NS(drop_empty)(iommu_table);
 		iommu_table->ops = NULL;
 		return -EINVAL;
 	}
 
 	/* Trade the empty table for the one the hardware walks */
-	iommu_table->ops->deinit(iommu_table);
+	NS(drop_empty)(iommu_table);
 	pt_top_set(common, phys_to_virt(ser->top), ser->top_level);
 	iommu_table->ops = &NS(restored_ops);
 	return 0;

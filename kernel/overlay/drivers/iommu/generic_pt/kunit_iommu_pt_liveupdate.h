@@ -866,6 +866,8 @@ static void test_lu_alias(struct kunit *test)
 	iommu_free_pages(alias.foreign);
 }
 
+#include "kunit_iommu_pt_runs.h"
+
 static struct kunit_case iommu_lu_test_cases[] = {
 	KUNIT_CASE_FMT(test_lu_preserve),
 	KUNIT_CASE_FMT(test_lu_preserve_fails),
@@ -876,6 +878,8 @@ static struct kunit_case iommu_lu_test_cases[] = {
 	KUNIT_CASE_FMT(test_lu_refuse_cfg),
 	KUNIT_CASE_FMT(test_lu_lost_page),
 	KUNIT_CASE_FMT(test_lu_alias),
+	KUNIT_CASE_FMT(test_lu_runs),
+	KUNIT_CASE_FMT(test_lu_runs_end),
 	{},
 };
 

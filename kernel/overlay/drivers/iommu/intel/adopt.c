@@ -10,6 +10,7 @@
 #include <linux/dmar.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/pci.h>
@@ -322,9 +323,10 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 	if (is_kdump_kernel())
 		return;
 
-	unit = iommu_lu_adopt_unit(&iommu->iommu, &intel_liveupdate_ops,
-				   IOMMU_LU_UNIT_VTD, iommu->reg_phys,
-				   iommu->segment);
+	scoped_class(iommu_lu_lap, lap, IOMMU_LU_STEP_ADOPT)
+		unit = iommu_lu_adopt_unit(&iommu->iommu, &intel_liveupdate_ops,
+					   IOMMU_LU_UNIT_VTD, iommu->reg_phys,
+					   iommu->segment);
 	if (!(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED)) {
 		if (!IS_ERR_OR_NULL(unit)) {
 			pr_err("%s: translation is off, its devices are not as before\n",
@@ -352,9 +354,11 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 	iommu->flags |= VTD_FLAG_LU_LIVE;
 
 	ret = PTR_ERR_OR_ZERO(unit);
-	if (!ret)
+	if (!ret) {
+		CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_ADOPT);
 		ret = intel_lu_adopt_root(iommu, unit,
 					  readq(iommu->reg + DMAR_RTADDR_REG));
+	}
 	if (!ret) {
 		pr_info("%s: goes on with the tables of the previous kernel\n",
 			iommu->name);

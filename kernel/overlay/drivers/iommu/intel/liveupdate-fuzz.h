@@ -31,10 +31,9 @@ struct vfio_pci_lu_ser;
 #define FUZZ_REGIONS	64
 #define FUZZ_CHANGES	3
 
-/* Slots that are used: two blocks of domains and of devices, with gaps */
+/* Slots that are used: two blocks of domains, with gaps */
 static const u32 unit_slot[FUZZ_UNITS] = { 0, 2 };
 static const u32 domain_slot[FUZZ_DOMAINS] = { 0, 1, 7, 49, 55 };
-static const u32 device_slot[FUZZ_DEVICES] = { 0, 1, 2, 5, 63, 100, 103 };
 
 /* Unit, domain, requester ID; two on one domain, and one domain on two units */
 static const struct {

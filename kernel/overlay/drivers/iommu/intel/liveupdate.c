@@ -8,6 +8,7 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/generic_pt/liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
@@ -232,6 +233,16 @@ static void intel_lu_unpreserve_domain(struct iommu_domain *domain)
 	pt_iommu_vtdss_unpreserve(&to_dmar_domain(domain)->sspt);
 }
 
+static int intel_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
+				iommu_lu_run_fn fn, void *arg)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+
+	if (!intel_domain_is_ss_paging(dmar_domain))
+		return -EOPNOTSUPP;
+	return pt_iommu_vtdss_runs(&dmar_domain->sspt, iova, len, fn, arg);
+}
+
 /* Returns true when there was something to clear */
 static bool clear_bus(struct intel_lu_unit *lu, u8 bus)
 {
@@ -296,6 +307,7 @@ static void intel_lu_syscore_shutdown(void *data)
 	if (!iommu_lu_jumping())
 		return;
 
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_SHUTDOWN);
 	guard(rwsem_read)(&dmar_global_lock);
 	for_each_active_iommu(iommu, drhd)
 		if (iommu->iommu.lu)
@@ -317,19 +329,10 @@ static int __init intel_lu_init(void)
 }
 device_initcall(intel_lu_init);
 
-/**
- * intel_lu_shutdown_unit - The last step of the old kernel
- * @iommu: The unit
- *
- * Context: One processor, interrupts off.
- * Return: true when translation is to stay on.
- */
-bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
+static void shutdown_unit(struct intel_iommu *iommu)
 {
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_SHUTDOWN);
 	bool can_flush;
-
-	if (!iommu_lu_jumping() || !iommu->iommu.lu)
-		return false;
 
 	/*
 	 * A detach cannot be refused, and may have attached a default domain
@@ -344,6 +347,22 @@ bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
 	/* A fault must not be told to a processor that another kernel runs on */
 	writel(DMA_FECTL_IM, iommu->reg + DMAR_FECTL_REG);
 	readl(iommu->reg + DMAR_FECTL_REG);
+}
+
+/**
+ * intel_lu_shutdown_unit - The last step of the old kernel
+ * @iommu: The unit
+ *
+ * Context: One processor, interrupts off.
+ * Return: true when translation is to stay on.
+ */
+bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
+{
+	if (!iommu_lu_jumping() || !iommu->iommu.lu)
+		return false;
+
+	shutdown_unit(iommu);
+	iommu_lu_steps_say();
 	return true;
 }
 
@@ -530,6 +549,7 @@ const struct iommu_liveupdate_ops intel_liveupdate_ops = {
 	.unpreserve_device	= intel_lu_unpreserve_device,
 	.preserve_domain	= intel_lu_preserve_domain,
 	.unpreserve_domain	= intel_lu_unpreserve_domain,
+	.domain_runs		= intel_lu_domain_runs,
 	.restore_domain		= intel_lu_restore_domain,
 	.restore_device		= intel_lu_restore_device,
 	.block_device		= intel_lu_block_device,

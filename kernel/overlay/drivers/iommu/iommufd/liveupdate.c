@@ -10,6 +10,7 @@
 #include <linux/file.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
@@ -334,34 +335,68 @@ bool iommufd_lu_preserved_with(struct iommufd_ctx *ictx,
 	return liveupdate_preserved_with(args, ictx->file);
 }
 
-static int check_frame(struct iommu_domain *domain, struct address_space *map,
-		       unsigned long iova, u64 pos)
-{
-	phys_addr_t phys = iommu_iova_to_phys(domain, iova);
-	struct folio *folio;
-	int rc = 0;
+/* A mapping that is to be proven, from its first page on */
+struct proof {
+	struct address_space *map;
+	u64 iova;
+	pgoff_t index;
+};
 
-	folio = filemap_get_folio(map, pos >> PAGE_SHIFT);
-	if (IS_ERR(folio))
+/* How many pages from this one on are of one folio, and those of the file */
+static unsigned long folio_run(const struct proof *proof, struct page *page,
+			       pgoff_t index)
+{
+	struct folio *folio = page_folio(page);
+	unsigned long skip = folio_page_idx(folio, page);
+
+	if (folio->mapping != proof->map || folio->index + skip != index)
+		return 0;
+	return folio_nr_pages(folio) - skip;
+}
+
+/*
+ * A folio that leaves its file loses its mapping. This one was pinned when it
+ * was mapped, so it can be asked which page of which file it is. The head of a
+ * folio answers by itself; its other pages have no mapping.
+ */
+static int check_run(void *arg, u64 iova, phys_addr_t phys, u64 len)
+{
+	const struct proof *proof = arg;
+	pgoff_t index = proof->index + ((iova - proof->iova) >> PAGE_SHIFT);
+	unsigned long nr = len >> PAGE_SHIFT, take;
+	struct page *page;
+
+	cond_resched();
+	if (!pfn_valid(PHYS_PFN(phys)))
 		return -EINVAL;
-	if (!phys || PHYS_PFN(phys) !=
-			     page_to_pfn(folio_file_page(folio,
-							 pos >> PAGE_SHIFT)))
-		rc = -EINVAL;
-	folio_put(folio);
-	return rc;
+	page = pfn_to_page(PHYS_PFN(phys));
+	for (;; nr -= take, page += take, index += take) {
+		for (; nr; nr--, page++, index++) {
+			const struct folio *head = (struct folio *)page;
+
+			if (head->mapping != proof->map || head->index != index)
+				break;
+		}
+		if (!nr)
+			return 0;
+		take = min(nr, folio_run(proof, page, index));
+		if (!take)
+			return -EINVAL;
+	}
 }
 
 /*
  * The file being preserved says nothing about a page that was punched out of it
  * after it was mapped: the mapping still leads to the old page, which is in no
- * file and would be reused. So each frame is compared. The file is frozen and
- * its pages are pinned, so what is found now stays.
+ * file and would be reused. So each frame is asked. The file is frozen and its
+ * pages are pinned, so what is found now stays.
  */
 static int check_area(const struct liveupdate_file_op_args *args,
 		      struct iommu_domain *domain, struct iopt_area *area)
 {
 	struct iopt_pages *pages = area->pages;
+	unsigned long iova = iopt_area_iova(area);
+	struct proof proof = {};
 	int rc;
 
 	if (!pages)
@@ -370,19 +405,15 @@ static int check_area(const struct liveupdate_file_op_args *args,
 	    !liveupdate_preserved_with(args, pages->file))
 		return -EINVAL;
 
-	for (unsigned long iova = ALIGN_DOWN(iopt_area_iova(area), PAGE_SIZE);
-	     iova <= iopt_area_last_iova(area); iova += PAGE_SIZE) {
-		unsigned long at = max(iova, iopt_area_iova(area));
-		u64 pos = pages->start + iopt_area_start_byte(area, at);
-
-		rc = check_frame(domain, pages->file->f_mapping, at, pos);
-		if (rc)
-			return rc;
-		if (iova > ULONG_MAX - PAGE_SIZE)
-			break;
-		cond_resched();
-	}
-	return 0;
+	proof.map = pages->file->f_mapping;
+	proof.iova = ALIGN_DOWN(iova, PAGE_SIZE);
+	proof.index = (pages->start + iopt_area_start_byte(area, iova)) >>
+		      PAGE_SHIFT;
+	rc = iommu_lu_domain_runs(domain, proof.iova,
+				  (iopt_area_last_iova(area) | ~PAGE_MASK) -
+					  proof.iova + 1, check_run, &proof);
+	/* All of an area is mapped, what else would it be */
+	return rc == -ENOENT ? -EINVAL : rc;
 }
 
 static void unlock_areas(struct io_pagetable *iopt, struct iopt_area *end)
@@ -397,6 +428,7 @@ static void unlock_areas(struct io_pagetable *iopt, struct iopt_area *end)
 static int fix_ioas(const struct liveupdate_file_op_args *args,
 		    struct iommufd_hwpt_paging *hwpt)
 {
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_PROVE);
 	struct io_pagetable *iopt = &hwpt->ioas->iopt;
 	struct iopt_area *area;
 	int rc;
@@ -724,6 +756,7 @@ err_put:
 
 static int iommufd_lu_file_retrieve(struct liveupdate_file_op_args *args)
 {
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_RETRIEVE);
 	struct iommufd_lu_ser *ser = get_ser(args->serialized_data);
 	struct file *file;
 

@@ -9,6 +9,7 @@
 #include <linux/crc32.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/liveupdate.h>
@@ -144,6 +145,7 @@ static void vfio_pci_lu_unpreserve(struct liveupdate_file_op_args *args)
  */
 static int vfio_pci_lu_freeze(struct liveupdate_file_op_args *args)
 {
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_FREEZE);
 	struct pci_dev *pdev = to_pci_dev(to_vfio(args->file)->dev);
 	int ret = 0;
 
@@ -193,6 +195,16 @@ static struct vfio_pci_lu_ser *get_ser(u64 phys)
 	return NULL;
 }
 
+static struct pci_dev *get_device_at(u32 segment, u16 rid)
+{
+	struct device *dev = iommu_lu_get_device(segment, rid);
+
+	if (dev)
+		return to_pci_dev(dev);
+	return pci_get_domain_bus_and_slot(segment, PCI_BUS_NUM(rid),
+					   rid & 0xff);
+}
+
 static struct pci_dev *find_device(u64 phys)
 {
 	struct vfio_pci_lu_ser *ser = get_ser(phys);
@@ -200,8 +212,7 @@ static struct pci_dev *find_device(u64 phys)
 
 	if (!ser)
 		return NULL;
-	pdev = pci_get_domain_bus_and_slot(ser->segment, PCI_BUS_NUM(ser->rid),
-					   ser->rid & 0xff);
+	pdev = get_device_at(ser->segment, ser->rid);
 	if (!pdev || pdev->vendor != ser->vendor ||
 	    pdev->device != ser->device) {
 		pr_err("no device %04x:%04x at %04x:%02x:%02x.%d\n",
@@ -257,6 +268,7 @@ static struct file *open_vfio(struct vfio_device *vdev)
 
 static int vfio_pci_lu_retrieve(struct liveupdate_file_op_args *args)
 {
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_RETRIEVE);
 	struct pci_dev *pdev __free(pci_dev_put) =
 		find_device(args->serialized_data);
 	struct vfio_device *vdev;

@@ -7,6 +7,36 @@
 
 #include <linux/generic_pt/iommu.h>
 #include <linux/kho/abi/iommu.h>
+#include <linux/sizes.h>
+
+/*
+ * Is told where a range of IOVAs leads, one contiguous piece after the other.
+ * An error ends it.
+ */
+typedef int (*pt_iommu_run_fn)(void *arg, u64 iova, phys_addr_t phys, u64 len);
+
+/* No piece is much longer, so that whoever is told can let others run */
+#define PT_IOMMU_RUN_MAX	SZ_2M
+
+/**
+ * struct pt_run_walk - While a range is walked
+ * @fn:    Who is told
+ * @arg:   For @fn
+ * @first: The first IOVA of the range
+ * @last:  The last one
+ * @va:    Where the piece starts that is being looked at
+ * @oa:    Where it leads
+ * @len:   How long it is so far
+ */
+struct pt_run_walk {
+	pt_iommu_run_fn fn;
+	void *arg;
+	u64 first;
+	u64 last;
+	u64 va;
+	u64 oa;
+	u64 len;
+};
 
 /*
  * For each format:
@@ -24,6 +54,11 @@
  *	Return: 0; -EINVAL when @ser and @cfg do not agree or @ser makes no
  *	sense; or what init returns. After an error there is nothing to undo and
  *	the handed over pages stay reserved.
+ *
+ * pt_iommu_<fmt>_runs() - Say where @len bytes from @iova on lead. The caller
+ *	keeps the range as it is meanwhile.
+ *	Return: 0; -ENOENT when not all of it is mapped; -ERANGE, -EOVERFLOW when
+ *	the table cannot map it; or what @fn returns.
  */
 #define IOMMU_PT_LIVEUPDATE(fmt)                                               \
 	int pt_iommu_##fmt##_preserve(struct pt_iommu_##fmt *table,            \
@@ -32,7 +67,9 @@
 	int pt_iommu_##fmt##_restore(struct pt_iommu_##fmt *table,             \
 				     const struct pt_iommu_##fmt##_cfg *cfg,   \
 				     const struct iommu_pt_ser *ser,           \
-				     gfp_t gfp)
+				     gfp_t gfp);                               \
+	int pt_iommu_##fmt##_runs(struct pt_iommu_##fmt *table, u64 iova,      \
+				  u64 len, pt_iommu_run_fn fn, void *arg)
 
 IOMMU_PT_LIVEUPDATE(amdv1);
 IOMMU_PT_LIVEUPDATE(amdv1_mock);
