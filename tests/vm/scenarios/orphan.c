@@ -221,7 +221,7 @@ static int broker_old(unsigned int stage)
 
 static int broker_new(unsigned int stage)
 {
-	int64_t was, before = meminfo_free(), freed;
+	int64_t was, before = meminfo_free();
 	/* All but the first had memory in their sessions. */
 	int64_t kib = (STEPS - 1) * GUEST_BYTES >> 10;
 	char bdf[DEVICES_MAX][BDF_BYTES];
@@ -240,13 +240,7 @@ static int broker_new(unsigned int stage)
 		    !reap_session(step_name[i], step_name[i], &is))
 			return -1;
 	}
-	event("reaped");
-	for (unsigned int i = 0; i < STEPS; i++)
-		reap_device(bdf[i]);
-	traffic_stop_host();
-	freed = meminfo_free() - before;
-	check("memory-back", freed > kib * 9 / 10, "%lld of %lld KiB",
-	      (long long)freed, (long long)kib);
+	reaped(bdf, STEPS, before, kib);
 	owner_count(was);
 	return 0;
 }

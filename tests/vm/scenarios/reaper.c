@@ -126,7 +126,7 @@ static bool reap(unsigned int step)
 
 static int reaper_new(unsigned int stage)
 {
-	int64_t was, before = meminfo_free(), freed;
+	int64_t was, before = meminfo_free();
 	int64_t kib = STEPS * GUEST_BYTES >> 10;
 	char bdf[DEVICES_MAX][BDF_BYTES];
 	unsigned int step;
@@ -145,13 +145,7 @@ static int reaper_new(unsigned int stage)
 	for (step = 0; step < STEPS; step++)
 		if (!reap(step))
 			return -1;
-	event("reaped");
-	for (step = 0; step < STEPS; step++)
-		reap_device(bdf[step]);
-	traffic_stop_host();
-	freed = meminfo_free() - before;
-	check("memory-back", freed > kib * 9 / 10, "%lld of %lld KiB",
-	      (long long)freed, (long long)kib);
+	reaped(bdf, STEPS, before, kib);
 	owner_count(was);
 	return 0;
 }

@@ -12,6 +12,8 @@
 #include "luo.h"
 #include "reap.h"
 #include "report.h"
+#include "traffic.h"
+#include "vmstat.h"
 
 static const char *tag(const char *what, const char *name)
 {
@@ -106,6 +108,20 @@ void reap_device(const char *bdf)
 	fresh_use(tag("device", bdf), bdf);
 	check_rc(tag("native", bdf), pci_offer(bdf, PCI_NATIVE), 0);
 	lost(tag("unbind", bdf), pci_unbind(bdf));
+}
+
+void reaped(char bdf[][BDF_BYTES], unsigned int devices, int64_t before,
+	    int64_t kib)
+{
+	int64_t freed;
+
+	event("reaped");
+	for (unsigned int i = 0; i < devices; i++)
+		reap_device(bdf[i]);
+	traffic_stop_host();
+	freed = meminfo_free() - before;
+	check("memory-back", freed > kib * 9 / 10, "%lld of %lld KiB",
+	      (long long)freed, (long long)kib);
 }
 
 int note_leave(const char *session, int64_t number)

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pci.h"
+
 /*
  * Runs @walk in a child and kills the child where it returns 0. False, with a
  * failed check, when it did not get that far.
@@ -31,6 +33,12 @@ bool reap_session(const char *session, const char *name,
 		  const struct remains *is);
 /* The device serves a new user, and its native driver. */
 void reap_device(const char *bdf);
+/*
+ * All sessions are gone: does each device serve, and is nearly all of @kib of
+ * their memory free again, of which @before was there? Ends the traffic.
+ */
+void reaped(char bdf[][BDF_BYTES], unsigned int devices, int64_t before,
+	    int64_t kib);
 
 /* A note from one kernel to the next, in a session of its own. */
 int note_leave(const char *session, int64_t number);
