@@ -2,7 +2,9 @@
 """From what the points say to the figures of the report."""
 
 import re
+from itertools import combinations
 from pathlib import Path
+from statistics import median
 from typing import Any, Dict, List, Optional
 
 from . import points
@@ -43,9 +45,9 @@ def ours(values: Values) -> int:
 
 
 def slope(measured: Measured, name: str, amounts: tuple, of: Any) -> float:
-    """How much each one more costs, between the first and the last."""
-    first, last = measured[f"{name}-{amounts[0]}"], measured[f"{name}-{amounts[-1]}"]
-    return (of(last) - of(first)) / (amounts[-1] - amounts[0])
+    """How much each one more costs: the median of the slopes between all pairs."""
+    at = [(n, of(measured[f"{name}-{n}"])) for n in amounts]
+    return median((y - b) / (x - a) for (a, b), (x, y) in combinations(at, 2))
 
 
 def first_last(measured: Measured, name: str, amounts: tuple) -> tuple:
@@ -53,8 +55,8 @@ def first_last(measured: Measured, name: str, amounts: tuple) -> tuple:
 
 
 def kho_per_page(small: Values, large: Values) -> float:
-    """What the next kernel pays for one more table page, whatever is not ours."""
-    more = (large["blackout"] - ours(large)) - (small["blackout"] - ours(small))
+    """What the next kernel pays for one more table page; our share is the same."""
+    more = large["blackout"] - small["blackout"]
     return more / (large["kept_pages_after"] - small["kept_pages_after"])
 
 
@@ -80,19 +82,21 @@ def difference(one: Values, other: Values) -> float:
 def black_out(found: Measured) -> Dict[str, float]:
     small, large = first_last(found, "size", points.SIZES)
     stock = found["stock"]["blackout"]
+    typical = median(ours(found[f"size-{mib}"]) for mib in points.SIZES)
     return {
         "flat_ratio": large["blackout"] / small["blackout"],
-        "flat_ratio_of_ours": ours(large) / ours(small),
         "flat_ratio_torn": found[f"torn-{points.TORN[-1]}"]["blackout"] /
         found[f"torn-{points.TORN[0]}"]["blackout"],
         "insns_per_device": slope(found, "devices", points.DEVICES, ours),
         "insns_per_device_in_all": slope(found, "devices", points.DEVICES,
                                          lambda v: v["blackout"]),
         "insns_per_domain": slope(found, "domains", points.DOMAINS, ours),
-        "share_of_stock_kexec": ours(small) / stock,
+        "insns_for_one_device": typical,
+        "share_of_stock_kexec": typical / stock,
         "share_of_stock_kexec_in_all": (small["blackout"] - stock) / stock,
-        "share_of_stock_kexec_fleet": ours(found[f"devices-{points.DEVICES[-1]}"]) /
-        found["stock-fleet"]["blackout"],
+        "share_of_stock_kexec_fleet":
+            ours(found[f"devices-{points.DEVICES[-1]}"]) /
+            found["stock-fleet"]["blackout"],
         "kho_insns_per_memory_page": slope(found, "memory", points.MEMORY,
                                            lambda v: v["blackout"]) * PAGE / MIB,
         "kho_insns_per_table_page": kho_per_page(small, large),
@@ -147,8 +151,10 @@ def memory(found: Measured, sizes: Dict[str, int]) -> Dict[str, float]:
         "bytes_per_device": kept * PAGE,
         "bytes_per_device_record": sizes["iommu_lu_device_ser"],
         "bytes_per_domain": sizes["iommu_lu_domain_ser"] + sizes["iommufd_lu_hwpt_ser"],
-        # records, list of context tables, root table, interrupt remapping table
-        "bytes_per_unit": sizes["iommu_lu_unit_ser"] + 2 * PAGE + PAGE + PAGE,
+        # its record and the list of its context tables
+        "bytes_per_unit": sizes["iommu_lu_unit_ser"] + 2 * PAGE,
+        # what it has anyway: root table, interrupt remapping table
+        "bytes_per_unit_of_its_own": PAGE + MIB,
         "bytes_per_table_page": KHO_BYTES_PER_PAGE,
         "pages_for_the_first_device": fixed,
         "pages_for_all_devices": many["kept_pages_after"] - many["kept_pages_before"] -
