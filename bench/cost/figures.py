@@ -2,9 +2,7 @@
 """From what the points say to the figures of the report."""
 
 import re
-from itertools import combinations
 from pathlib import Path
-from statistics import median
 from typing import Any, Dict, List, Optional
 
 from . import points
@@ -44,14 +42,14 @@ def ours(values: Values) -> int:
     return sum(steps(values).values())
 
 
-def slope(measured: Measured, name: str, amounts: tuple, of: Any) -> float:
-    """How much each one more costs: the median of the slopes between all pairs."""
-    at = [(n, of(measured[f"{name}-{n}"])) for n in amounts]
-    return median((y - b) / (x - a) for (a, b), (x, y) in combinations(at, 2))
-
-
 def first_last(measured: Measured, name: str, amounts: tuple) -> tuple:
     return measured[f"{name}-{amounts[0]}"], measured[f"{name}-{amounts[-1]}"]
+
+
+def slope(measured: Measured, name: str, amounts: tuple, of: Any) -> float:
+    """How much each one more costs, from the fewest to the most."""
+    few, many = first_last(measured, name, amounts)
+    return (of(many) - of(few)) / (amounts[-1] - amounts[0])
 
 
 def kho_per_page(small: Values, large: Values) -> float:
@@ -82,7 +80,6 @@ def difference(one: Values, other: Values) -> float:
 def black_out(found: Measured) -> Dict[str, float]:
     small, large = first_last(found, "size", points.SIZES)
     stock = found["stock"]["blackout"]
-    typical = median(ours(found[f"size-{mib}"]) for mib in points.SIZES)
     return {
         "flat_ratio": large["blackout"] / small["blackout"],
         "flat_ratio_torn": found[f"torn-{points.TORN[-1]}"]["blackout"] /
@@ -91,8 +88,8 @@ def black_out(found: Measured) -> Dict[str, float]:
         "insns_per_device_in_all": slope(found, "devices", points.DEVICES,
                                          lambda v: v["blackout"]),
         "insns_per_domain": slope(found, "domains", points.DOMAINS, ours),
-        "insns_for_one_device": typical,
-        "share_of_stock_kexec": typical / stock,
+        "insns_for_one_device": ours(small),
+        "share_of_stock_kexec": ours(small) / stock,
         "share_of_stock_kexec_in_all": (small["blackout"] - stock) / stock,
         "share_of_stock_kexec_fleet":
             ours(found[f"devices-{points.DEVICES[-1]}"]) /
