@@ -29,6 +29,7 @@
 #include "meter.h"
 #include "report.h"
 #include "scenario.h"
+#include "textfile.h"
 #include "vmstat.h"
 #include "words.h"
 
@@ -107,18 +108,6 @@ static int plan_read(void)
 			return rc;
 	}
 	return 0;
-}
-
-static int put_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
 }
 
 static int memory_map(void)

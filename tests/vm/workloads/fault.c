@@ -7,30 +7,19 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "textfile.h"
 
 #define ROOT "/sys/kernel/debug/"
 
 /* Of the thread that called fault_open(). */
 static int nth_file = -1;
 
-static int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
 static int put_number(const char *path, unsigned long long number)
 {
 	char text[32];
 
 	snprintf(text, sizeof(text), "%#llx", number);
-	return put(path, text);
+	return put_text(path, text);
 }
 
 int fault_open(void)
@@ -51,13 +40,13 @@ int fault_open(void)
 	};
 
 	for (unsigned int i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
-		int rc = put(set[i].path, set[i].text);
+		int rc = put_text(set[i].path, set[i].text);
 
 		if (rc)
 			return rc;
 	}
 	/* Only on kernels made for iommufd's own tests. */
-	put(ROOT "fail_iommufd/verbose", "0");
+	put_text(ROOT "fail_iommufd/verbose", "0");
 	nth_file = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	return nth_file < 0 ? -errno : 0;
 }
@@ -91,7 +80,7 @@ int fault_function(const char *name, int error, unsigned int n)
 	char path[128];
 	int rc;
 
-	rc = put(ROOT "fail_function/inject", name);
+	rc = put_text(ROOT "fail_function/inject", name);
 	if (rc)
 		return rc;
 	snprintf(path, sizeof(path), ROOT "fail_function/%s/retval", name);
@@ -114,6 +103,6 @@ bool fault_function_end(void)
 		close(fd);
 	put_number(ROOT "fail_function/times", 0);
 	/* An empty line takes all functions out of the list. */
-	put(ROOT "fail_function/inject", "\n");
+	put_text(ROOT "fail_function/inject", "\n");
 	return struck;
 }

@@ -8,22 +8,10 @@
 #include <unistd.h>
 
 #include "pci.h"
+#include "textfile.h"
 
 #define SYSFS "/sys/bus/pci"
 #define PATH_BYTES 160
-
-static int put_text(const char *path, const char *text)
-{
-	int fd, rc = 0;
-
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
 
 static uint32_t read_hex(const char *bdf, const char *name)
 {
