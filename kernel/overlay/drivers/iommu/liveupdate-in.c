@@ -147,14 +147,29 @@ int iommu_lu_in_claim(struct iommu_lu_in *in, phys_addr_t phys)
 	return claim_page(in, phys, PAGE_SIZE, 0);
 }
 
+/* What to say of a page that cannot be claimed */
+static const char *claim_error(struct iommu_lu_in *in, phys_addr_t phys,
+			       size_t size, unsigned long claim,
+			       const char *why)
+{
+	int ret = claim_page(in, phys, size, claim);
+
+	if (!ret)
+		return NULL;
+	return ret == -ENOMEM ? "out of memory" : why;
+}
+
 static const char *tables_error(struct iommu_lu_in *in,
 				const struct iommu_lu_unit *unit)
 {
 	size_t size = PAGE_SIZE << get_order(sizeof(struct iommu_lu_tables_ser));
 	const struct iommu_lu_tables_ser *tables;
+	const char *why;
 
-	if (claim_page(in, unit->ser->tables, size, CLAIM_UNIT | unit->index))
-		return "its list of tables is not preserved, or something else";
+	why = claim_error(in, unit->ser->tables, size, CLAIM_UNIT | unit->index,
+			  "its list of tables is not preserved, or something else");
+	if (why)
+		return why;
 	tables = phys_to_virt(unit->ser->tables);
 	if (tables->magic != IOMMU_LU_MAGIC_TABLES || tables->reserved ||
 	    tables->unit != unit->index)
@@ -166,6 +181,7 @@ static const char *unit_error(struct iommu_lu_in *in,
 			      const struct iommu_lu_unit *unit)
 {
 	const struct iommu_lu_unit_ser *ser = unit->ser;
+	const char *why;
 
 	if (!ser->type || ser->type >= IOMMU_LU_UNIT_TYPES)
 		return "its type is not known";
@@ -177,9 +193,9 @@ static const char *unit_error(struct iommu_lu_in *in,
 		return "its segment is out of range";
 	if (ser->reserved)
 		return "it has bits that are not known";
-	if (claim_page(in, ser->root, PAGE_SIZE, CLAIM_UNIT | unit->index))
-		return "its root table is not preserved, or something else";
-	return tables_error(in, unit);
+	why = claim_error(in, ser->root, PAGE_SIZE, CLAIM_UNIT | unit->index,
+			  "its root table is not preserved, or something else");
+	return why ?: tables_error(in, unit);
 }
 
 static int parse_unit(struct iommu_lu_in *in, struct iommu_lu_unit *unit)
@@ -275,9 +291,8 @@ static const char *domain_error(struct iommu_lu_in *in,
 	why = table_error(&ser->pt);
 	if (why)
 		return why;
-	if (claim_page(in, ser->pt.top, PAGE_SIZE, CLAIM_DOMAIN | lu->index))
-		return "its top page is not preserved, or something else";
-	return NULL;
+	return claim_error(in, ser->pt.top, PAGE_SIZE, CLAIM_DOMAIN | lu->index,
+			   "its top page is not preserved, or something else");
 }
 
 static int parse_domains(struct iommu_lu_in *in)

@@ -26,6 +26,9 @@ static struct iommu_lu_in lu_in = {
 	.unit_bases = XARRAY_INIT(lu_in.unit_bases, 0),
 	.pages = XARRAY_INIT(lu_in.pages, 0),
 	.device_rids = XARRAY_INIT(lu_in.device_rids, 0),
+	.units.blocks = XARRAY_INIT(lu_in.units.blocks, 0),
+	.domains.blocks = XARRAY_INIT(lu_in.domains.blocks, 0),
+	.devices.blocks = XARRAY_INIT(lu_in.devices.blocks, 0),
 };
 
 /* With its entry cleared the device can do no harm, wherever it is */
@@ -258,12 +261,17 @@ static const char *device_restore(struct device *dev,
 				  struct iommu_domain **domainp)
 {
 	struct iommu_domain *domain;
+	int ret;
 
 	domain = domain_instantiate(lu->domain);
+	if (domain == ERR_PTR(-ENOMEM))
+		return "out of memory";
 	if (IS_ERR(domain))
 		return "its domain cannot be restored";
-	if (iommu_lu_domain_ops(domain)->restore_device(domain, dev, lu->ser))
-		return "its entry is not as recorded";
+	ret = iommu_lu_domain_ops(domain)->restore_device(domain, dev, lu->ser);
+	if (ret)
+		return ret == -ENOMEM ? "out of memory" :
+					"its entry is not as recorded";
 	*domainp = domain;
 	return NULL;
 }

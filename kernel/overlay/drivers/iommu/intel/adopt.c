@@ -299,6 +299,8 @@ static const char *refusal(int err)
 		return "live update is off in this kernel";
 	case -ENOENT:
 		return "nothing came over that this kernel reads";
+	case -ENOMEM:
+		return "out of memory";
 	default:
 		return "its records are not as they should be";
 	}
