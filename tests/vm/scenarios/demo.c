@@ -95,7 +95,7 @@ static int stage_old(unsigned int stage)
 		return -1;
 	for (unsigned int i = 0; i < guest.control->intruders; i++) {
 		struct device *d = &intruders.device[i];
-		bool works = device_progress(d) || device_await(d, 1);
+		bool works = device_await_total(d, 1);
 
 		if (lost("intruder-works", works ? 0 : -ETIMEDOUT))
 			return -1;

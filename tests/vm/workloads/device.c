@@ -127,12 +127,12 @@ uint64_t device_errors(const struct device *d)
 	       d->state->nvme.stray;
 }
 
-bool device_await(const struct device *d, uint64_t more)
+bool device_await_total(const struct device *d, uint64_t total)
 {
-	uint64_t last = device_progress(d), want = last + more;
+	uint64_t last = device_progress(d);
 	unsigned int idle = 0;
 
-	while (device_progress(d) < want) {
+	while (device_progress(d) < total) {
 		usleep(1000);
 		if (device_progress(d) != last) {
 			last = device_progress(d);
@@ -142,6 +142,21 @@ bool device_await(const struct device *d, uint64_t more)
 		}
 	}
 	return true;
+}
+
+bool device_await(const struct device *d, uint64_t more)
+{
+	return device_await_total(d, device_progress(d) + more);
+}
+
+bool device_goes_on(const struct device *d, uint64_t more)
+{
+	uint64_t total = device_progress(d) + more;
+
+	if (d->state->kind == DEVICE_NVME && !d->nvme.endless &&
+	    total > d->state->nvme.submitted)
+		total = d->state->nvme.submitted;
+	return device_await_total(d, total);
 }
 
 static void *pump_main(void *data)

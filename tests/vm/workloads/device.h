@@ -79,9 +79,13 @@ int pump_start(struct pump *p);
 void pump_stop(struct pump *p);
 
 /*
- * Waits until a device has made @more transfers. Gives up, false, only when
- * it has made none at all for a long while.
+ * Waits until a device has made @total transfers since it was started. Gives up,
+ * false, only when it has made none at all for a long while.
  */
+bool device_await_total(const struct device *d, uint64_t total);
+/* The same for @more than now. */
 bool device_await(const struct device *d, uint64_t more);
+/* The same, but a drive that has done all it was asked for may rest. */
+bool device_goes_on(const struct device *d, uint64_t more);
 
 #endif

@@ -100,10 +100,8 @@ int owner_warm(struct guest *g)
 	for (unsigned int i = 0; i < g->devices; i++) {
 		const struct device *d = &g->device[i];
 		bool nic = d->state->kind == DEVICE_NIC;
-		uint64_t want = nic ? FRAMES_WARM : READS_WARM;
-		uint64_t have = device_progress(d);
 
-		if (have >= want || device_await(d, want - have))
+		if (device_await_total(d, nic ? FRAMES_WARM : READS_WARM))
 			continue;
 		check(owner_tag(g, "traffic"), false, "%s stands still",
 		      d->state->bdf);
@@ -149,13 +147,8 @@ static bool all_work(struct guest *g, unsigned int frames)
 	for (unsigned int i = 0; i < g->devices; i++) {
 		const struct device *d = &g->device[i];
 		bool nic = d->state->kind == DEVICE_NIC;
-		uint64_t more = nic ? frames : 1;
 
-		/* A drive that has done all it was asked for may rest. */
-		if (!nic && !d->nvme.endless &&
-		    device_progress(d) == d->state->nvme.submitted)
-			continue;
-		if (!device_await(d, more))
+		if (!device_goes_on(d, nic ? frames : 1))
 			return false;
 	}
 	return true;
@@ -290,14 +283,14 @@ void owner_reads_done(struct guest *g)
 {
 	for (unsigned int i = 0; i < g->devices; i++) {
 		struct device *d = &g->device[i];
-		uint64_t left;
+		uint64_t all = d->state->nvme.submitted, left;
 		char name[64];
 
 		if (d->state->kind != DEVICE_NVME || d->nvme.endless)
 			continue;
-		left = d->state->nvme.submitted - device_progress(d);
+		left = all - device_progress(d);
 		snprintf(name, sizeof(name), "reads-done-%s", d->state->bdf);
-		check(name, device_await(d, left), "%llu were left",
+		check(name, device_await_total(d, all), "%llu were left",
 		      (unsigned long long)left);
 	}
 }
