@@ -63,6 +63,17 @@ class Parallel(unittest.TestCase):
         self.assertIn(("c1", ("c1",)), self.seen)
         self.assertEqual(self.most, 2)
 
+    def test_nothing_is_left_waiting_beside_another(self):
+        self.run_pool(2, ["q35-bare", "q35-bare", "q35-bare", "q35-intel-two"])
+        self.assertEqual(self.seen[0], ("c3", ("c3",)))
+
+    def test_what_may_take_long_starts_early(self):
+        wanted = [cases.Case(f"c{i}", "s", "q35-bare", seconds=s)
+                  for i, s in enumerate((60, 60, 600))]
+        started = []
+        list(parallel.Pool(1, lambda case: started.append(case.name)).run(wanted))
+        self.assertEqual(started, ["c2", "c0", "c1"])
+
     def test_an_error_comes_out(self):
         with self.assertRaises(RigError):
             self.run_pool(2, ["q35-bare"] * 3, fail="c1")

@@ -26,8 +26,9 @@ def cost(case: Case, jobs: int) -> int:
 
 
 class Pool:
-    """Starts cases in their order as room is found. The threads are daemons: on
-    an interrupt the process ends, and with it every child of theirs."""
+    """Starts cases as room is found: those first that take all of it, so that
+    nothing waits beside them, then those that may take longest. The threads are
+    daemons: on an interrupt the process ends, and with it every child of theirs."""
 
     def __init__(self, jobs: int, work: Callable[[Case], Result]):
         self.jobs = jobs
@@ -42,7 +43,8 @@ class Pool:
 
     def run(self, wanted: List[Case]) -> Iterator[Result]:
         """Results as they come; an error of the work is raised here."""
-        waiting = [(case, cost(case, self.jobs)) for case in wanted]
+        waiting = sorted(((case, cost(case, self.jobs)) for case in wanted),
+                         key=lambda one: (-one[1], -one[0].seconds))
         free = self.jobs
         for _ in wanted:
             while waiting and waiting[0][1] <= free:
