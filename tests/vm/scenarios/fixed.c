@@ -340,6 +340,7 @@ static void bridge(struct bench *b)
 	cases_rc("unbind", pci_write_file(above, "driver/unbind", above),
 		 -EBUSY);
 	cases_rc("disable", pci_write_file(above, "enable", "0"), -EBUSY);
+	cases_rc("slot-power", pci_slot_power(b->vfio.bdf, false), -EBUSY);
 	cases_rc("reset-below", pci_write_file(above, "reset_subordinate", "1"),
 		 -ENOTTY);
 	cases_rc("hot-reset", vfio_hot_reset(&b->vfio), -ENODEV);

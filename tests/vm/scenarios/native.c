@@ -26,7 +26,7 @@ static const char *name_for(const char *what, const char *bdf)
 	static unsigned int turn;
 	char *out = text[turn++ % 4];
 
-	snprintf(out, sizeof(text[0]), "%s-%s", what, bdf);
+	snprintf(out, sizeof(text[0]), "%s-%.15s", what, bdf);
 	return out;
 }
 
@@ -101,18 +101,26 @@ static void try_bridge(const char *bdf)
 		 pci_write_file(above, "remove", "1"), -EBUSY);
 	check_rc(name_for("bridge-unbind", bdf),
 		 pci_write_file(above, "driver/unbind", above), -EBUSY);
+	check_rc(name_for("slot-power", bdf), pci_slot_power(bdf, false),
+		 -EBUSY);
 }
 
-static void try_bridge_late(const char *bdf)
+/* The guest's memory, where it notes its devices, is gone by now. */
+static void try_bridges_late(void)
 {
-	char above[BDF_BYTES];
+	char bdf[DEVICES_MAX][BDF_BYTES], above[BDF_BYTES];
+	unsigned int count = machine_kept(bdf);
 
-	if (pci_above(bdf, above))
-		return;
-	check_rc(name_for("bridge-unbind-after", bdf),
-		 pci_write_file(above, "driver/unbind", above), 0);
-	check_rc(name_for("bridge-remove-after", bdf),
-		 pci_write_file(above, "remove", "1"), 0);
+	for (unsigned int i = 0; i < count; i++) {
+		if (pci_above(bdf[i], above))
+			continue;
+		check_rc(name_for("slot-power-after", bdf[i]),
+			 pci_slot_power(bdf[i], false), 0);
+		check_rc(name_for("bridge-unbind-after", bdf[i]),
+			 pci_write_file(above, "driver/unbind", above), 0);
+		check_rc(name_for("bridge-remove-after", bdf[i]),
+			 pci_write_file(above, "remove", "1"), 0);
+	}
 }
 
 static void try_early(void)
@@ -185,8 +193,7 @@ static int native_new(unsigned int stage)
 		try_driver_late(guest.device[i].state->bdf);
 	traffic_blobs(&guest);
 	owner_account(&guest);
-	for (unsigned int i = 0; i < guest.devices; i++)
-		try_bridge_late(guest.device[i].state->bdf);
+	try_bridges_late();
 	return rc;
 }
 

@@ -99,6 +99,43 @@ int pci_probe(const char *bdf)
 	return put_text(SYSFS "/drivers_probe", bdf);
 }
 
+static bool slot_has(const char *slot, const char *bdf)
+{
+	char path[PATH_BYTES], address[BDF_BYTES] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), SYSFS "/slots/%.20s/address", slot);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (!fgets(address, sizeof(address), f))
+		address[0] = 0;
+	fclose(f);
+	address[strcspn(address, "\n")] = 0;
+	/* Without the function */
+	return address[0] && !strncmp(bdf, address, strlen(address));
+}
+
+int pci_slot_power(const char *bdf, bool on)
+{
+	DIR *slots = opendir(SYSFS "/slots");
+	char path[PATH_BYTES];
+	struct dirent *entry;
+	int rc = -ENODEV;
+
+	if (!slots)
+		return -errno;
+	while (rc == -ENODEV && (entry = readdir(slots))) {
+		if (entry->d_name[0] == '.' || !slot_has(entry->d_name, bdf))
+			continue;
+		snprintf(path, sizeof(path), SYSFS "/slots/%.20s/power",
+			 entry->d_name);
+		rc = put_text(path, on ? "1" : "0");
+	}
+	closedir(slots);
+	return rc;
+}
+
 int pci_rescan(void)
 {
 	return put_text(SYSFS "/rescan", "1");

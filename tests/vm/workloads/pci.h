@@ -35,6 +35,10 @@ int pci_override(const char *bdf, const char *driver);
 int pci_probe(const char *bdf);
 /* Writes to a file of the device in sysfs, as "remove" or "driver/unbind". */
 int pci_write_file(const char *bdf, const char *file, const char *text);
+/*
+ * Gives the slot that a device is in power, or takes it. -ENODEV: it is in none.
+ */
+int pci_slot_power(const char *bdf, bool on);
 /* Looks for devices that are not known yet. */
 int pci_rescan(void);
 /* Opens the configuration space; the caller closes it. */

@@ -122,6 +122,43 @@ bool pci_liveupdate_kept(struct device *dev)
 				   incoming_below(to_pci_dev(dev)));
 }
 
+struct slot_look {
+	struct pci_slot *slot;
+	bool kept;
+};
+
+static int look_in_slot(struct pci_dev *pdev, void *data)
+{
+	struct pci_dev *top = pci_physfn(pdev);
+	struct slot_look *look = data;
+
+	while (top && top->bus != look->slot->bus)
+		top = pci_upstream_bridge(top);
+	look->kept = top && top->slot == look->slot &&
+		     (xa_load(&kept, kept_key(pdev)) ||
+		      iommu_lu_device_incoming(&pdev->dev));
+	return look->kept;
+}
+
+/**
+ * pci_liveupdate_slot_kept - Is there something in a slot that is to stay?
+ * @slot: A hotplug slot
+ *
+ * To lose power is the end of DMA. The hardware may still take it away, or
+ * somebody the whole card; that is not for us to refuse.
+ *
+ * Context: May sleep.
+ * Return: true when a function in the slot, or below one in it, is preserved, or
+ * came over and is not finished.
+ */
+bool pci_liveupdate_slot_kept(struct pci_slot *slot)
+{
+	struct slot_look look = { .slot = slot };
+
+	pci_walk_bus(slot->bus, look_in_slot, &look);
+	return look.kept;
+}
+
 static void clear_flag(struct pci_dev *pdev, int cap, int reg, u16 flag)
 {
 	u16 ctrl;

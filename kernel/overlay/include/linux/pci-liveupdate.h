@@ -9,17 +9,24 @@
 
 struct device;
 struct pci_dev;
+struct pci_slot;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 
 int pci_liveupdate_preserve(struct pci_dev *pdev);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev);
 bool pci_liveupdate_kept(struct device *dev);
+bool pci_liveupdate_slot_kept(struct pci_slot *slot);
 bool pci_liveupdate_shutdown(struct pci_dev *pdev);
 
 #else
 
 static inline bool pci_liveupdate_kept(struct device *dev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_slot_kept(struct pci_slot *slot)
 {
 	return false;
 }
