@@ -31,10 +31,11 @@ def load(path: Path = HERE / "cases") -> List[Case]:
         if len(words) != 6:
             raise RigError(f"selftest/cases line {number}: 6 columns are needed.")
         name, scenario, broken, machine, seconds, expect = words
+        scenario, _, given = scenario.partition(":")
         if broken not in ("-", *sabotage.NAMES):
             raise RigError(f"selftest/cases line {number}: '{broken}' is no sabotage.")
-        found.append(Case(name, scenario, machine, judge="dma", seconds=int(seconds),
-                          sabotage="" if broken == "-" else broken,
+        found.append(Case(name, scenario, machine, given.replace("=", ":"), judge="dma",
+                          seconds=int(seconds), sabotage="" if broken == "-" else broken,
                           expect=expect.strip()))
     return found
 

@@ -3,9 +3,12 @@
  * Live updates in a row, lu.args=n:N of them, all under load: the drive reads
  * for ever, frames keep coming. Each kernel takes everything back, swaps,
  * finishes, and preserves anew. What the kernel has in use after the first
- * finish is what it has in use after the last one.
+ * finish is what it has in use after the last one. With lu.args=leak:KIB, so much
+ * more each time: then the test has to fail.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "owner.h"
@@ -68,12 +71,26 @@ static void check_used(const char *name, int64_t is, int64_t was, int64_t slack)
 	      (long long)is, (long long)was);
 }
 
+/* What a kernel would have lost by now that loses some in each live update. */
+static void leak(unsigned int stage)
+{
+	size_t bytes = stage * arg_number("leak", 0) << 10;
+
+	if (bytes &&
+	    mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+		lost("leak", -errno);
+}
+
 /* With nothing of a live update left, and the guest's own in use. */
 static void compare(struct guest *g, unsigned int stage, bool last)
 {
-	int64_t total = meminfo_total(), free = meminfo_free(), tables;
 	uint64_t *note = g->control->note;
+	int64_t total, free, tables;
 
+	leak(stage);
+	total = meminfo_total();
+	free = meminfo_free();
 	value(owner_tag(g, "free_kib"), free);
 	if (stage > 2 && !last)
 		return;
