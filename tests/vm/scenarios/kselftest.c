@@ -22,6 +22,7 @@
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
+#include "textfile.h"
 #include "words.h"
 
 #define HUGE_PAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
@@ -101,13 +102,10 @@ static int run_program(char *const argv[])
 
 static void write_file(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int rc = put_text(path, text);
 
-	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) < 0)
-		printf("%s: %s\n", path, errno_name(-errno));
-	close(fd);
+	if (rc && rc != -ENOENT)
+		printf("%s: %s\n", path, errno_name(rc));
 }
 
 /* Calls @one for each program that is named. */

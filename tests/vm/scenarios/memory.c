@@ -19,6 +19,7 @@
 #include "luo.h"
 #include "report.h"
 #include "scenario.h"
+#include "textfile.h"
 #include "vmstat.h"
 
 #define PAGE 4096ull
@@ -456,15 +457,8 @@ static void empty(struct bench *b)
 
 static int shmem_huge(const char *when)
 {
-	int fd, rc;
-
-	fd = open("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
-		  O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = write(fd, when, strlen(when)) < 0 ? -errno : 0;
-	close(fd);
-	return rc;
+	return put_text("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+			when);
 }
 
 /* Large folios, mapped from their middle too. */

@@ -5,7 +5,6 @@
  * machine of their own. No kexec here.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "luo.h"
 #include "report.h"
 #include "scenario.h"
+#include "textfile.h"
 #include "uapi.h"
 
 #define MDEV_UUID "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
@@ -66,14 +66,9 @@ static void by_group(struct bench *b)
 /* A device that vfio knows and PCI does not: one made by software. */
 static int mdev_open(void)
 {
+	int rc = put_text(MDEV_CREATE, MDEV_UUID);
 	char path[80];
-	int fd, rc;
 
-	fd = open(MDEV_CREATE, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	rc = write(fd, MDEV_UUID, strlen(MDEV_UUID)) < 0 ? -errno : 0;
-	close(fd);
 	if (rc)
 		return rc;
 	snprintf(path, sizeof(path), "/sys/bus/mdev/devices/" MDEV_UUID);
@@ -82,12 +77,8 @@ static int mdev_open(void)
 
 static void mdev_remove(void)
 {
-	int fd = open("/sys/bus/mdev/devices/" MDEV_UUID "/remove",
-		      O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, "1", 1) != 1)
-		check(cases_tag("remove"), false, "%s", errno_name(-errno));
-	close(fd);
+	lost(cases_tag("remove"),
+	     put_text("/sys/bus/mdev/devices/" MDEV_UUID "/remove", "1"));
 }
 
 static void not_pci(struct bench *b)
