@@ -11,7 +11,7 @@
 #define TEXT_BYTES 4096
 
 static char cmdline[TEXT_BYTES];
-static char carried[64];
+static char carried[128];
 
 void words_read(void)
 {

@@ -13,7 +13,7 @@ unsigned long word_number(const char *key, unsigned long fallback);
 /* The same for "k:v,k:v" inside lu.args. */
 const char *arg(const char *key);
 unsigned long arg_number(const char *key, unsigned long fallback);
-/* One more word for all next kernels. */
+/* More for all next kernels, as in lu.next. */
 void words_carry(const char *item);
 /*
  * The command line of the next kernel: ours with two words changed, and with

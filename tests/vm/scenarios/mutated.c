@@ -2,9 +2,13 @@
 /*
  * The old kernel breaks what it hands over, after the last device is shut down:
  * lu.args=field:NAME one field of it, lu.args=seed:N whatever that leads to, n:N
- * times. In the new kernel each device goes on as it did, or is blocked and no
- * bus master; never anything else. Then everything is taken apart, and every
- * device serves anybody, if need be after another kexec.
+ * times. Or, with fail:1, the new kernel runs out of memory while it boots, at one
+ * allocation after the other of the function liveupdate_fail.in; there are at
+ * least least:N and at most n:N of them.
+ *
+ * In the new kernel each device goes on as it did, or is blocked and no bus
+ * master; never anything else. Then everything is taken apart, and every device
+ * serves anybody, if need be after another kexec.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +23,13 @@
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
+#include "textfile.h"
 #include "traffic.h"
 #include "words.h"
 
 #define SESSION "mutated"
 #define MUTATE "/sys/kernel/debug/iommu/liveupdate_mutate"
+#define FAILED "/sys/module/liveupdate_fail/parameters/failed"
 #define UNKNOWN 99
 
 static struct guest guest;
@@ -38,25 +44,59 @@ struct outcome {
 
 static struct outcome outcome[DEVICES_MAX];
 
-static int choose(unsigned int stage)
+/* What the old kernel changes. */
+static int choose_field(unsigned int stage)
 {
 	const char *field = arg("field");
 	char text[64];
-	int fd, rc = 0;
 
 	if (field)
 		snprintf(text, sizeof(text), "%s", field);
 	else
 		snprintf(text, sizeof(text), "seed:%lu",
 			 arg_number("seed", 0) + stage);
-	fd = open(MUTATE, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
+	return put_text(MUTATE, text);
+}
+
+/* Which allocation the new kernel cannot make; this one's turn is lu.nth. */
+static void choose_allocation(void)
+{
+	unsigned long nth = word_number("lu.nth", 0) + 1;
+	char words[96];
+
+	snprintf(words, sizeof(words),
+		 "-lu.nth,-liveupdate_fail.nth,lu.nth=%lu,liveupdate_fail.nth=%lu",
+		 nth, nth);
+	words_carry(words);
+}
+
+static int choose(unsigned int stage)
+{
+	int rc = 0;
+
+	if (arg("fail"))
+		choose_allocation();
+	else
+		rc = choose_field(stage);
 	event("mutated-%u", stage);
 	return rc;
+}
+
+/* In the kernel that was to fail: it had no such allocation to make. */
+static bool all_have_failed(void)
+{
+	char text[4] = "";
+	int fd;
+
+	if (!word("liveupdate_fail.nth"))
+		return false;
+	fd = open(FAILED, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (read(fd, text, sizeof(text) - 1) < 0)
+			text[0] = 0;
+		close(fd);
+	}
+	return text[0] == 'N';
 }
 
 /* As owner_begin(), but frames lost since another kernel count for nothing. */
@@ -162,12 +202,10 @@ static void go_on(void)
 		return;
 	for (unsigned int i = 0; i < guest.devices; i++) {
 		const struct device *d = &guest.device[i];
-		bool rests = d->state->kind == DEVICE_NVME &&
-			     device_progress(d) == d->state->nvme.submitted;
 
 		if (outcome[i].bound)
-			check(name_for("goes-on", i),
-			      rests || device_await(d, 1), "%llu transfers",
+			check(name_for("goes-on", i), device_goes_on(d, 1),
+			      "%llu transfers",
 			      (unsigned long long)device_progress(d));
 	}
 	pump_stop(&guest.pump);
@@ -217,19 +255,6 @@ static unsigned int remove_unbound(void)
 			 outcome[i].blocked ? 0 : -EBUSY);
 	}
 	return stuck;
-}
-
-static int rescan(void)
-{
-	int fd = open("/sys/bus/pci/rescan", O_WRONLY | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, "1", 1) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
 }
 
 /* False when somebody keeps the session from being finished. */
@@ -289,12 +314,12 @@ static void await_stuck(void)
 		return;
 	for (unsigned int i = 0; i < guest.devices; i++) {
 		struct device *d = &guest.device[i];
-		uint64_t left;
+		uint64_t all = d->state->nvme.submitted, left;
 
 		if (d->state->kind != DEVICE_NVME || outcome[i].blocked)
 			continue;
-		left = d->state->nvme.submitted - device_progress(d);
-		check(name_for("reads-home", i), device_await(d, left),
+		left = all - device_progress(d);
+		check(name_for("reads-home", i), device_await_total(d, all),
 		      "%llu were left", (unsigned long long)left);
 	}
 	pump_stop(&guest.pump);
@@ -306,7 +331,7 @@ static void put_away(unsigned int stage)
 	/* What went on without an owner has filled buffers nobody looked at */
 	for (unsigned int i = 0; i < guest.devices; i++)
 		device_poll(&guest.device[i]);
-	check_rc(owner_tag(&guest, "rescan"), rescan(), 0);
+	check_rc(owner_tag(&guest, "rescan"), pci_rescan(), 0);
 	reset_blocked();
 	owner_unbind(&guest);
 	owner_verify(&guest);
@@ -317,9 +342,10 @@ static void put_away(unsigned int stage)
 /* An ordinary kexec: nobody preserves anything. */
 static int start_over(unsigned int stage)
 {
-	check_rc(owner_tag(&guest, "rescan"), rescan(), 0);
+	check_rc(owner_tag(&guest, "rescan"), pci_rescan(), 0);
 	reset_blocked();
 	await_stuck();
+	words_carry("-liveupdate_fail.nth");
 	if (lost("kexec-load", kexec_load_stage(stage + 1)))
 		return -1;
 	return owner_jump();
@@ -343,9 +369,25 @@ static int look_at_all(unsigned int stage)
 	return 0;
 }
 
+/* With lu.args=fail:1, how many there are is not known before. */
+static bool is_last(unsigned int stage)
+{
+	unsigned long most = arg_number("n", 1), nth;
+
+	if (!arg("fail"))
+		return stage > most;
+	nth = word_number("lu.nth", 0);
+	if (!all_have_failed() && stage <= most)
+		return false;
+	check("failures", all_have_failed() && nth > arg_number("least", 1),
+	      "%lu allocations have failed%s", nth - 1,
+	      all_have_failed() ? "" : " and there are more");
+	return true;
+}
+
 static int mutated_new(unsigned int stage)
 {
-	bool last = stage > arg_number("n", 1), whole;
+	bool last = is_last(stage), whole;
 	int rc;
 
 	/* Nothing came over from one that had to start over */
