@@ -37,6 +37,8 @@
 /* What is left to the kernel, in KiB. */
 #define LEAVE (64ull << 10)
 #define HOLD_SECONDS 4
+/* Frames each second: the ring is to last until the devices are let go. */
+#define RATE 300
 
 static struct guest guest;
 
@@ -92,8 +94,10 @@ static int next_old(unsigned int stage)
 	memory_iova_start = NEXT_IOVA;
 	owner_plan(&plan, SESSION);
 	plan.bytes = NEXT_BYTES;
-	if (owner_begin(&guest, &plan) || owner_preserve(&guest) ||
-	    owner_load(&guest, stage))
+	if (owner_begin(&guest, &plan))
+		return -1;
+	traffic_rate(RATE);
+	if (owner_preserve(&guest) || owner_load(&guest, stage))
 		return -1;
 	return owner_jump();
 }
