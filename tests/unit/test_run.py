@@ -41,6 +41,11 @@ class Run(unittest.TestCase):
         self.part("tests/mutants/run", "1 1 0", status=1)
         self.assertEqual(self.run_all("patient"), (1, "6 passed, 1 failed, 1 skipped"))
 
+    def test_both(self):
+        self.assertEqual(self.run_all("both"), (0, "15 passed, 0 failed, 2 skipped"))
+        self.part("kernel/ktree", "", status=1)
+        self.assertEqual(self.run_all("both"), (1, "5 passed, 2 failed, 0 skipped"))
+
     def test_unknown_word(self):
         self.assertEqual(self.run_all("pateint")[0], 2)
 
