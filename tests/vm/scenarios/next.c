@@ -9,20 +9,24 @@
  *
  *   taken    nothing: the owner takes them back, as ever
  *   blocked  leave translation on, with nothing behind it
- *   stopped  turn translation off, but their bus mastering before
+ *   stopped  turn translation off, but their bus mastering before; the session
+ *            cannot be finished
  *   changed  the same, and then turn it on again with nothing behind it
- *   unseen   nothing: it has not found the IOMMU, which goes on as it was
+ *   unseen   nothing: it has not found the IOMMU, which goes on as it was; the
+ *            session cannot be finished
  *
  * The devices use addresses at which this machine has ordinary memory, so that
  * a transfer that is not translated hits it. That the pattern would show it is
  * tried at the end: with translation off and bus mastering turned on again by
  * hand it must be damaged.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "klog.h"
+#include "luo.h"
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
@@ -126,10 +130,37 @@ static bool whole(const struct spare *spare, const char *name)
 		     (unsigned long long)spare->pages);
 }
 
+/*
+ * No driver has taken the IOMMU over, which for all this kernel knows goes on:
+ * the memory must not be given back.
+ */
+static void try_to_finish(void)
+{
+	int session = luo_retrieve_session(luo_open(), SESSION);
+	char bdf[DEVICES_MAX][BDF_BYTES];
+	unsigned int count = machine_kept(bdf);
+
+	if (lost("session", session) ||
+	    lost("memory", luo_retrieve(session, TOKEN_MEMORY)))
+		return;
+	check_rc("retrieve-iommufd", luo_retrieve(session, TOKEN_IOMMUFD),
+		 -EINVAL);
+	for (unsigned int i = 0; i < count; i++) {
+		char name[48];
+
+		snprintf(name, sizeof(name), "retrieve-%.16s", bdf[i]);
+		check_rc(name, luo_retrieve(session, TOKEN_DEVICE + i), -EIO);
+	}
+	check_rc("finish", luo_finish(session), -EBUSY);
+	close(session);
+}
+
 static int next_not_taken(void)
 {
 	struct spare spare;
 
+	if (outcome_is("unseen") || outcome_is("stopped"))
+		try_to_finish();
 	if (fill(&spare))
 		return -1;
 	sleep(HOLD_SECONDS);

@@ -7,7 +7,6 @@
  * moment iommu_page_restore() gives it back.
  */
 #include <kunit/static_stub.h>
-#include <kunit/visibility.h>
 #include <linux/error-injection.h>
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
@@ -30,7 +29,7 @@ noinline int iommu_page_preserve(void *virt)
 
 	return kho_preserve_folio(virt_to_folio(virt));
 }
-EXPORT_SYMBOL_IF_KUNIT(iommu_page_preserve);
+EXPORT_SYMBOL_GPL(iommu_page_preserve);
 ALLOW_ERROR_INJECTION(iommu_page_preserve, ERRNO);
 
 /**
@@ -45,7 +44,7 @@ void iommu_page_unpreserve(void *virt)
 
 	kho_unpreserve_folio(virt_to_folio(virt));
 }
-EXPORT_SYMBOL_IF_KUNIT(iommu_page_unpreserve);
+EXPORT_SYMBOL_GPL(iommu_page_unpreserve);
 
 /**
  * iommu_preserved_size - How much memory did the previous kernel keep?

@@ -17,6 +17,7 @@
  * struct iommu_lu_in - A handover that is being worked off
  * @lock:         Protects all of this and the states of what came over
  * @active:       True from the first look at the handover until its end
+ * @settled:      No unit goes on without a driver that knows of it
  * @ser:          Where it starts
  * @units:        Records of units
  * @domains:      Records of domains
@@ -32,6 +33,7 @@ struct iommu_lu_in {
 	/* Protects all of this and the states of what came over */
 	struct mutex lock;
 	bool active;
+	bool settled;
 	struct iommu_lu_ser *ser;
 	struct iommu_lu_records units;
 	struct iommu_lu_records domains;
@@ -65,7 +67,19 @@ struct iommu_lu_device *iommu_lu_in_device(struct iommu_lu_in *in, u32 segment,
 					   u16 rid);
 
 /* liveupdate-restore.c */
+extern struct iommu_lu_in iommu_lu_in;
+
 void *iommu_lu_in_start(u64 phys);
 void iommu_lu_in_end(void);
+void iommu_lu_block_unseen(struct iommu_lu_domain *domain);
+void iommu_lu_unlink_device(struct device *dev, struct iommu_lu_device *lu);
+struct iommu_domain *
+iommu_lu_domain_instantiate(struct iommu_lu_domain *lu);
+
+/* Its unit leads it where it led, and nobody has found it */
+static inline bool iommu_lu_device_unseen(const struct iommu_lu_device *lu)
+{
+	return lu->state == IOMMU_LU_INCOMING && !lu->linked;
+}
 
 #endif /* __IOMMU_LIVEUPDATE_IN_H */

@@ -16,19 +16,18 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-#include "liveupdate-debugfs.h"
 #include "liveupdate-in.h"
 
-static struct iommu_lu_in lu_in = {
-	.lock = __MUTEX_INITIALIZER(lu_in.lock),
-	.unit_slots = XARRAY_INIT(lu_in.unit_slots, 0),
-	.domain_slots = XARRAY_INIT(lu_in.domain_slots, 0),
-	.unit_bases = XARRAY_INIT(lu_in.unit_bases, 0),
-	.pages = XARRAY_INIT(lu_in.pages, 0),
-	.device_rids = XARRAY_INIT(lu_in.device_rids, 0),
-	.units.blocks = XARRAY_INIT(lu_in.units.blocks, 0),
-	.domains.blocks = XARRAY_INIT(lu_in.domains.blocks, 0),
-	.devices.blocks = XARRAY_INIT(lu_in.devices.blocks, 0),
+struct iommu_lu_in iommu_lu_in = {
+	.lock = __MUTEX_INITIALIZER(iommu_lu_in.lock),
+	.unit_slots = XARRAY_INIT(iommu_lu_in.unit_slots, 0),
+	.domain_slots = XARRAY_INIT(iommu_lu_in.domain_slots, 0),
+	.unit_bases = XARRAY_INIT(iommu_lu_in.unit_bases, 0),
+	.pages = XARRAY_INIT(iommu_lu_in.pages, 0),
+	.device_rids = XARRAY_INIT(iommu_lu_in.device_rids, 0),
+	.units.blocks = XARRAY_INIT(iommu_lu_in.units.blocks, 0),
+	.domains.blocks = XARRAY_INIT(iommu_lu_in.domains.blocks, 0),
+	.devices.blocks = XARRAY_INIT(iommu_lu_in.devices.blocks, 0),
 };
 
 /* With its entry cleared the device can do no harm, wherever it is */
@@ -36,23 +35,27 @@ static void block_device(struct iommu_lu_device *lu)
 {
 	struct iommu_lu_unit *unit = lu->unit;
 
-	lockdep_assert_held(&lu_in.lock);
+	lockdep_assert_held(&iommu_lu_in.lock);
 
-	if (unit && unit->iommu)
-		lu_in.ops[unit->ser->type]->block_device(unit, lu->ser->rid);
+	if (unit && unit->iommu && iommu_lu_in.settled)
+		iommu_lu_in.ops[unit->ser->type]->block_device(unit, lu->ser->rid);
 }
 
-/* Nobody has found these devices, and what they are attached to goes away */
-static void block_unseen(struct iommu_lu_domain *domain)
+/**
+ * iommu_lu_block_unseen - Block devices that nobody has found
+ * @domain: What they are attached to, which goes away; NULL for any
+ *
+ * Context: With the lock of the handover held.
+ */
+void iommu_lu_block_unseen(struct iommu_lu_domain *domain)
 {
 	struct iommu_lu_device *lu;
 	unsigned long i;
 
 	if (domain && !domain->devices)
 		return;
-	xa_for_each(&lu_in.device_rids, i, lu) {
-		if (lu->linked || lu->state != IOMMU_LU_INCOMING ||
-		    (domain && lu->domain != domain))
+	xa_for_each(&iommu_lu_in.device_rids, i, lu) {
+		if (!iommu_lu_device_unseen(lu) || (domain && lu->domain != domain))
 			continue;
 		iommu_lu_reject_device(lu, "it was not found");
 		block_device(lu);
@@ -68,7 +71,7 @@ static void free_unclaimed(void)
 	struct iommu_lu_domain *lu;
 	unsigned long i;
 
-	xa_for_each(&lu_in.domain_slots, i, lu) {
+	xa_for_each(&iommu_lu_in.domain_slots, i, lu) {
 		struct iommu_domain *domain = lu->domain;
 
 		if (!domain || lu->owner || iommu_lu_domain_in_use(domain))
@@ -93,12 +96,12 @@ void *iommu_lu_in_start(u64 phys)
 {
 	int ret;
 
-	guard(mutex)(&lu_in.lock);
-	ret = iommu_lu_in_read(&lu_in, phys);
+	guard(mutex)(&iommu_lu_in.lock);
+	ret = iommu_lu_in_read(&iommu_lu_in, phys);
 	if (ret)
 		return ERR_PTR(ret);
-	WRITE_ONCE(lu_in.active, true);
-	return &lu_in;
+	WRITE_ONCE(iommu_lu_in.active, true);
+	return &iommu_lu_in;
 }
 
 /**
@@ -108,11 +111,12 @@ void *iommu_lu_in_start(u64 phys)
  */
 void iommu_lu_in_end(void)
 {
-	guard(mutex)(&lu_in.lock);
-	WRITE_ONCE(lu_in.active, false);
-	block_unseen(NULL);
+	guard(mutex)(&iommu_lu_in.lock);
+	iommu_lu_block_unseen(NULL);
 	free_unclaimed();
-	iommu_lu_in_release(&lu_in);
+	iommu_lu_in_release(&iommu_lu_in);
+	/* A device that turns up meanwhile waits for the lock */
+	WRITE_ONCE(iommu_lu_in.active, false);
 }
 
 /* ---- Units and devices --------------------------------------------------- */
@@ -145,13 +149,29 @@ iommu_lu_adopt_unit(struct iommu_device *iommu,
 	if (ret)
 		return is_kho_boot() ? ERR_PTR(ret) : NULL;
 
-	guard(mutex)(&lu_in.lock);
-	lu_in.ops[type] = ops;
-	unit = iommu_lu_in_unit(&lu_in, type, base, segment);
+	guard(mutex)(&iommu_lu_in.lock);
+	iommu_lu_in.ops[type] = ops;
+	unit = iommu_lu_in_unit(&iommu_lu_in, type, base, segment);
 	if (IS_ERR_OR_NULL(unit))
 		return unit;
 	unit->iommu = iommu;
 	return unit;
+}
+
+/**
+ * iommu_lu_units_settled - A driver has been through all its IOMMUs
+ *
+ * To be called when each goes on as before or with tables of this kernel, and
+ * before the first device is probed. Until then, and for ever if the driver gives
+ * up or there is none, they may go on unseen: nothing that came over is given
+ * back, so that the memory stays what it is until the next kexec.
+ *
+ * Context: Boot; may sleep.
+ */
+void iommu_lu_units_settled(void)
+{
+	guard(mutex)(&iommu_lu_in.lock);
+	iommu_lu_in.settled = true;
 }
 
 /**
@@ -166,7 +186,7 @@ struct iommu_lu_device *iommu_lu_find_device(u32 segment, u16 rid)
 {
 	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_find_device, segment, rid);
 
-	return iommu_lu_in_device(&lu_in, segment, rid);
+	return iommu_lu_in_device(&iommu_lu_in, segment, rid);
 }
 
 /**
@@ -181,8 +201,8 @@ int iommu_lu_claim_page(phys_addr_t phys)
 {
 	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_claim_page, phys);
 
-	guard(mutex)(&lu_in.lock);
-	return iommu_lu_in_claim(&lu_in, phys);
+	guard(mutex)(&iommu_lu_in.lock);
+	return iommu_lu_in_claim(&iommu_lu_in, phys);
 }
 
 /**
@@ -197,17 +217,26 @@ iommu_lu_device_domain(const struct iommu_lu_device *lu)
 	return lu->domain ? lu->domain->ser : NULL;
 }
 
-static struct iommu_domain *domain_instantiate(struct iommu_lu_domain *lu)
+/**
+ * iommu_lu_domain_instantiate - Make a domain of its record, when first needed
+ * @lu: The record
+ *
+ * Context: With the lock of the handover held.
+ * Return: the domain; -ENOMEM, after which it can be tried again; another error
+ * when it cannot be restored.
+ */
+struct iommu_domain *
+iommu_lu_domain_instantiate(struct iommu_lu_domain *lu)
 {
 	const struct iommu_lu_domain_ser *ser = lu->ser;
 	const struct iommu_liveupdate_ops *ops;
 	struct iommu_domain *domain;
 
-	lockdep_assert_held(&lu_in.lock);
+	lockdep_assert_held(&iommu_lu_in.lock);
 
 	if (lu->domain)
 		return lu->domain;
-	if (lu->state != IOMMU_LU_INCOMING)
+	if (lu->state != IOMMU_LU_INCOMING || !iommu_lu_in.settled)
 		return ERR_PTR(-EINVAL);
 	/* Its table would be walked when it is freed */
 	if (lu->used && !lu->proven) {
@@ -215,13 +244,13 @@ static struct iommu_domain *domain_instantiate(struct iommu_lu_domain *lu)
 		lu->state = IOMMU_LU_REJECTED;
 		return ERR_PTR(-EINVAL);
 	}
-	if (!lu_in.ops[ser->type]) {
+	if (!iommu_lu_in.ops[ser->type]) {
 		pr_err("domain %u: no driver for type %u\n", lu->index,
 		       ser->type);
 		return ERR_PTR(-EINVAL);
 	}
 
-	ops = lu_in.ops[ser->type];
+	ops = iommu_lu_in.ops[ser->type];
 	domain = ops->restore_domain(ser);
 	/* Out of memory is no fault of the record's */
 	if (domain == ERR_PTR(-ENOMEM))
@@ -263,7 +292,7 @@ static const char *device_restore(struct device *dev,
 	struct iommu_domain *domain;
 	int ret;
 
-	domain = domain_instantiate(lu->domain);
+	domain = iommu_lu_domain_instantiate(lu->domain);
 	if (domain == ERR_PTR(-ENOMEM))
 		return "out of memory";
 	if (IS_ERR(domain))
@@ -274,6 +303,25 @@ static const char *device_restore(struct device *dev,
 					"its entry is not as recorded";
 	*domainp = domain;
 	return NULL;
+}
+
+/**
+ * iommu_lu_unlink_device - A device is like any other from now on
+ * @dev: The device
+ * @lu:  What it came over as
+ *
+ * Context: With the lock of the handover held.
+ */
+void iommu_lu_unlink_device(struct device *dev, struct iommu_lu_device *lu)
+{
+	lockdep_assert_held(&iommu_lu_in.lock);
+
+	WRITE_ONCE(lu->state, IOMMU_LU_FINISHED);
+	lu->dev = NULL;
+	WRITE_ONCE(dev->iommu->lu, NULL);
+	/* After the end of the handover nobody else knows of it */
+	if (!lu->ser)
+		kfree_rcu(lu, rcu);
 }
 
 /**
@@ -292,13 +340,13 @@ void iommu_lu_probe_device(struct device *dev, bool alone)
 	struct pci_dev *pdev;
 	const char *why;
 
-	if (!READ_ONCE(lu_in.active) || !dev_is_pci(dev))
+	if (!READ_ONCE(iommu_lu_in.active) || !dev_is_pci(dev))
 		return;
 	pdev = to_pci_dev(dev);
 	if (!iommu_lu_find_device(pci_domain_nr(pdev->bus), pci_dev_id(pdev)))
 		return;
 
-	guard(mutex)(&lu_in.lock);
+	guard(mutex)(&iommu_lu_in.lock);
 	lu = iommu_lu_find_device(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 	if (!lu || lu->linked)
 		return;
@@ -343,7 +391,7 @@ struct iommu_domain *iommu_lu_initial_domain(struct device *dev,
 	if (!lu)
 		return domain;
 
-	guard(mutex)(&lu_in.lock);
+	guard(mutex)(&iommu_lu_in.lock);
 	if (lu->state == IOMMU_LU_INCOMING) {
 		scoped_class(iommu_lu_lap, lap, IOMMU_LU_STEP_PROBE)
 			why = device_restore(dev, lu, &domain);
@@ -356,7 +404,36 @@ struct iommu_domain *iommu_lu_initial_domain(struct device *dev,
 		block_device(lu);
 		pci_clear_master(to_pci_dev(dev));
 	}
+	/* No kept device has direct mappings: this one never came over */
+	if (dev->iommu->require_direct)
+		return domain;
 	return dev->iommu->iommu_dev->ops->blocked_domain;
+}
+
+/**
+ * iommu_lu_forget_device - The IOMMU core lets go of a device
+ * @dev: The device, not attached to a restored domain if it was ever probed
+ *
+ * One that came over and could not be probed is blocked. When it is probed again
+ * it is another device.
+ *
+ * Context: With group->mutex held.
+ */
+void iommu_lu_forget_device(struct device *dev)
+{
+	struct iommu_lu_device *lu;
+
+	if (!dev->iommu->lu)
+		return;
+
+	guard(mutex)(&iommu_lu_in.lock);
+	lu = dev->iommu->lu;
+	if (lu->state == IOMMU_LU_INCOMING) {
+		iommu_lu_reject_device(lu, "it cannot be probed");
+		block_device(lu);
+		pci_clear_master(to_pci_dev(dev));
+	}
+	iommu_lu_unlink_device(dev, lu);
 }
 
 /**
@@ -371,19 +448,6 @@ bool iommu_lu_domain_restored(struct iommu_domain *domain)
 	struct iommu_lu_domain *lu = domain ? READ_ONCE(domain->lu) : NULL;
 
 	return lu && lu->state != IOMMU_LU_PRESERVED;
-}
-
-/* The device is like any other from now on */
-static void device_unlink(struct device *dev, struct iommu_lu_device *lu)
-{
-	lockdep_assert_held(&lu_in.lock);
-
-	WRITE_ONCE(lu->state, IOMMU_LU_FINISHED);
-	lu->dev = NULL;
-	WRITE_ONCE(dev->iommu->lu, NULL);
-	/* After the end of the handover nobody else knows of it */
-	if (!lu->ser)
-		kfree_rcu(lu, rcu);
 }
 
 /**
@@ -404,12 +468,12 @@ bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
 	if (!dev->iommu || !dev->iommu->lu)
 		return false;
 
-	guard(mutex)(&lu_in.lock);
+	guard(mutex)(&iommu_lu_in.lock);
 	lu = dev->iommu->lu;
 	if (!lu || lu->state == IOMMU_LU_PRESERVED)
 		return false;
 	rejected = lu->state == IOMMU_LU_REJECTED;
-	device_unlink(dev, lu);
+	iommu_lu_unlink_device(dev, lu);
 	return rejected || iommu_lu_domain_restored(domain);
 }
 
@@ -429,7 +493,7 @@ bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
 	if (!iommu_lu_domain_restored(domain) || !dev->iommu->lu)
 		return false;
 
-	guard(mutex)(&lu_in.lock);
+	guard(mutex)(&iommu_lu_in.lock);
 	return domain->lu->owner == owner;
 }
 
@@ -441,7 +505,7 @@ bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
  */
 void iommu_lu_claimed(struct device *dev)
 {
-	guard(mutex)(&lu_in.lock);
+	guard(mutex)(&iommu_lu_in.lock);
 	WRITE_ONCE(dev->iommu->lu->state, IOMMU_LU_CLAIMED);
 }
 
@@ -463,241 +527,10 @@ bool iommu_lu_unclaim(struct device *dev, struct iommu_domain *domain)
 	if (!iommu_lu_domain_restored(domain))
 		return false;
 
-	guard(mutex)(&lu_in.lock);
+	guard(mutex)(&iommu_lu_in.lock);
 	lu = dev->iommu->lu;
 	if (!lu || lu->state != IOMMU_LU_CLAIMED)
 		return false;
 	WRITE_ONCE(lu->state, IOMMU_LU_INCOMING);
 	return true;
 }
-
-/* ---- For the file handlers ----------------------------------------------- */
-
-/**
- * iommu_lu_take_domain - Take over a domain
- * @index: Slot of its record, from the previous kernel
- * @user:  Physical address of what names the record
- * @owner: Who may from now on claim the devices on it
- *
- * Context: May sleep.
- * Return: the domain, to be given back with iommu_lu_release_domain() and then
- * iommu_domain_free(); -ENOENT when @user has no such record; -EBUSY when it is
- * taken; -EINVAL when it cannot be restored; -ENOMEM.
- */
-struct iommu_domain *iommu_lu_take_domain(u32 index, phys_addr_t user,
-					  void *owner)
-{
-	struct iommu_domain *domain;
-	struct iommu_lu_domain *lu;
-
-	guard(mutex)(&lu_in.lock);
-	lu = xa_load(&lu_in.domain_slots, index);
-	if (!lu || !lu->ser || lu->ser->user != user)
-		return ERR_PTR(-ENOENT);
-	if (lu->owner)
-		return ERR_PTR(-EBUSY);
-	domain = domain_instantiate(lu);
-	if (IS_ERR(domain))
-		return domain;
-	lu->owner = owner;
-	lu->state = IOMMU_LU_CLAIMED;
-	return domain;
-}
-
-/**
- * iommu_lu_untake_domain - Undo iommu_lu_take_domain()
- * @domain: The domain
- *
- * Context: May sleep.
- */
-void iommu_lu_untake_domain(struct iommu_domain *domain)
-{
-	guard(mutex)(&lu_in.lock);
-	domain->lu->owner = NULL;
-	domain->lu->state = IOMMU_LU_INCOMING;
-}
-
-/**
- * iommu_lu_record_in_use - Is a device attached to a domain nobody has taken?
- * @index: Slot of the domain's record, from the previous kernel
- *
- * Context: May sleep.
- * Return: true when there is one.
- */
-bool iommu_lu_record_in_use(u32 index)
-{
-	struct iommu_lu_domain *lu;
-
-	guard(mutex)(&lu_in.lock);
-	lu = xa_load(&lu_in.domain_slots, index);
-	return lu && lu->domain && iommu_lu_domain_in_use(lu->domain);
-}
-
-/**
- * iommu_lu_domain_in_use - Is a device attached to a restored domain?
- * @domain: The domain
- *
- * Context: May sleep.
- * Return: true when there is one.
- */
-bool iommu_lu_domain_in_use(struct iommu_domain *domain)
-{
-	return iommu_lu_domain_ops(domain)->domain_in_use(domain);
-}
-
-/**
- * iommu_lu_release_domain - Give a restored domain back
- * @domain: The domain, from iommu_lu_take_domain(), with no device on it
- *
- * What follows is iommu_domain_free(). A kept device of this domain that was not
- * found yet is blocked: what it is attached to goes away.
- *
- * Context: May sleep.
- * Return: 0, or -EBUSY when a device is attached to it.
- */
-int iommu_lu_release_domain(struct iommu_domain *domain)
-{
-	struct iommu_lu_domain *lu;
-
-	guard(mutex)(&lu_in.lock);
-	if (iommu_lu_domain_ops(domain)->domain_in_use(domain))
-		return -EBUSY;
-
-	lu = domain->lu;
-	block_unseen(lu);
-	iommu_lu_domain_ops(domain)->release_domain(domain);
-	domain->lu = NULL;
-	lu->domain = NULL;
-	lu->state = IOMMU_LU_FINISHED;
-	/* After the end of the handover nobody else knows of it */
-	if (!lu->ser)
-		kfree(lu);
-	return 0;
-}
-
-/* With group->mutex held, so the domain is not freed meanwhile */
-static int see_restored(struct device *dev, void *data)
-{
-	return iommu_lu_domain_restored(iommu_driver_get_domain_for_dev(dev));
-}
-
-/**
- * iommu_lu_device_live - Does a device go on with what it did before?
- * @dev: The device
- *
- * Such a device is not to be reset, powered down or kept from the bus.
- *
- * Context: May sleep; without group->mutex.
- * Return: true while it is attached to a restored domain.
- */
-bool iommu_lu_device_live(struct device *dev)
-{
-	return iommu_lu_device_incoming(dev) &&
-	       iommu_group_for_each_dev(dev->iommu_group, NULL, see_restored);
-}
-EXPORT_SYMBOL_GPL(iommu_lu_device_live);
-
-/**
- * iommu_lu_get_device - Find a device that came over
- * @segment: PCI segment
- * @rid:     Requester ID
- *
- * This does not look at all devices there are.
- *
- * Context: May sleep.
- * Return: the device, to be put; NULL when none was found for the record, or
- * there is no record.
- */
-struct device *iommu_lu_get_device(u32 segment, u16 rid)
-{
-	struct iommu_lu_device *lu;
-
-	guard(mutex)(&lu_in.lock);
-	lu = iommu_lu_find_device(segment, rid);
-	return lu ? get_device(lu->dev) : NULL;
-}
-
-/**
- * iommu_lu_device_of - Is a device the one that a user has preserved?
- * @dev:  The device
- * @user: Physical address of what names the record
- *
- * Context: May sleep.
- * Return: true when it came over and the record says so.
- */
-bool iommu_lu_device_of(struct device *dev, phys_addr_t user)
-{
-	struct iommu_lu_device *lu;
-
-	guard(mutex)(&lu_in.lock);
-	lu = dev->iommu ? dev->iommu->lu : NULL;
-	return lu && lu->state != IOMMU_LU_PRESERVED && lu->ser &&
-	       lu->ser->user == user;
-}
-
-/**
- * iommu_lu_orphans - Is a device attached to a domain that nobody has taken?
- *
- * Whoever cannot say which domains are his own has to leave all memory alone
- * for as long as that is so.
- *
- * Context: May sleep.
- * Return: true when there is one.
- */
-bool iommu_lu_orphans(void)
-{
-	struct iommu_lu_domain *lu;
-	unsigned long i;
-
-	guard(mutex)(&lu_in.lock);
-	xa_for_each(&lu_in.domain_slots, i, lu)
-		if (lu->domain && !lu->owner &&
-		    iommu_lu_domain_in_use(lu->domain))
-			return true;
-	return false;
-}
-
-/**
- * iommu_lu_finish_device - The device is like any other from now on
- * @dev: The device, not live any more
- *
- * Context: From the finish callback of a file handler.
- */
-void iommu_lu_finish_device(struct device *dev)
-{
-	struct iommu_lu_device *lu;
-
-	guard(mutex)(&lu_in.lock);
-	lu = dev->iommu ? dev->iommu->lu : NULL;
-	if (lu && lu->state != IOMMU_LU_PRESERVED &&
-	    lu->state != IOMMU_LU_REJECTED)
-		device_unlink(dev, lu);
-}
-
-#ifdef CONFIG_IOMMU_LIVEUPDATE_DEBUGFS
-/**
- * iommu_lu_count_incoming - Count what came from the previous kernel
- * @counts: Filled in
- *
- * Context: May sleep.
- */
-void iommu_lu_count_incoming(struct iommu_lu_counts *counts)
-{
-	struct iommu_lu_domain *domain;
-	struct iommu_lu_device *dev;
-	unsigned long i;
-
-	guard(mutex)(&lu_in.lock);
-	*counts = (struct iommu_lu_counts){
-		.units = iommu_lu_records_used(&lu_in.units),
-		.domains = iommu_lu_records_used(&lu_in.domains),
-		.devices = iommu_lu_records_used(&lu_in.devices),
-		.blocks = lu_in.units.nr_blocks + lu_in.domains.nr_blocks +
-			  lu_in.devices.nr_blocks,
-	};
-	xa_for_each(&lu_in.domain_slots, i, domain)
-		counts->restored += !!domain->domain;
-	xa_for_each(&lu_in.device_rids, i, dev)
-		counts->states[dev->state]++;
-}
-#endif

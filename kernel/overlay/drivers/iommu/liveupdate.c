@@ -31,7 +31,8 @@
  * are kept: which units, domains and devices cross, where their records are, and
  * in which state each of them is. liveupdate.c is the old kernel's side,
  * liveupdate-in.c reads the records in the new one, liveupdate-restore.c puts
- * devices and domains back. They know no IOMMU driver; those have &struct
+ * devices and domains back, liveupdate-retrieve.c is what the handlers of files
+ * take them over with. They know no IOMMU driver; those have &struct
  * iommu_liveupdate_ops. They know no files either; those belong to iommufd and
  * vfio-pci, which call in here from their LUO handlers.
  *
@@ -60,6 +61,8 @@
  * - A record makes no sense in the new kernel: what it is about is rejected
  *   with a line in the log. The device is put on the blocked domain and its bus
  *   mastering is turned off; its memory stays reserved until the next kexec.
+ * - No driver takes the units over, or it gives up half-way: they may go on, and
+ *   no session with an iommufd can be finished (iommu_lu_units_settled()).
  * - A user never comes back: device and domain stay as they are. The next live
  *   update does not carry them on.
  *
@@ -68,14 +71,14 @@
  * - LUO's session, file and FLB locks
  * - lu_out.lock
  * - group->mutex of the IOMMU core, or dmar_global_lock
- * - lu_in.lock
+ * - iommu_lu_in.lock
  * - locks of the drivers
  *
  * LUO is never called with group->mutex or one of our own locks held. At boot
  * the driver of a unit asks for the handover with dmar_global_lock held, outside
  * of the FLB lock; nothing in LUO or in the callbacks of the FLB takes that. A
  * device that takes no part never takes one of our locks: without a handover
- * lu_in.active is false, and with one, its lookup is lockless.
+ * iommu_lu_in.active is false, and with one, its lookup is lockless.
  */
 
 static struct {

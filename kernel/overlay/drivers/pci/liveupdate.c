@@ -98,7 +98,7 @@ static bool incoming_below(struct pci_dev *pdev)
 {
 	bool found = false;
 
-	if (pdev->subordinate)
+	if (iommu_lu_handover() && pdev->subordinate)
 		pci_walk_bus(pdev->subordinate, is_incoming, &found);
 	return found;
 }

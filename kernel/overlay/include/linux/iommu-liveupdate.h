@@ -128,7 +128,8 @@ typedef int (*iommu_lu_run_fn)(void *arg, u64 iova, phys_addr_t phys, u64 len);
  *                     unused and is freed next.
  *
  * All may sleep. What preserves and unpreserves is called with lu_out.lock of
- * drivers/iommu/liveupdate.c held, the rest with that of struct iommu_lu_in.
+ * drivers/iommu/liveupdate.c held, @domain_runs with neither, the rest with that
+ * of struct iommu_lu_in.
  */
 struct iommu_liveupdate_ops {
 	int (*preserve_unit)(struct iommu_lu_unit *unit);
@@ -185,6 +186,7 @@ const struct iommu_lu_domain_ser *
 iommu_lu_device_domain(const struct iommu_lu_device *lu);
 void iommu_lu_reject_device(struct iommu_lu_device *lu, const char *why);
 int iommu_lu_claim_page(phys_addr_t phys);
+void iommu_lu_units_settled(void);
 
 /* New kernel, for the IOMMU core */
 void iommu_lu_probe_device(struct device *dev, bool alone);
@@ -192,6 +194,7 @@ struct iommu_domain *iommu_lu_initial_domain(struct device *dev,
 					     struct iommu_domain *domain);
 bool iommu_lu_domain_restored(struct iommu_domain *domain);
 bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain);
+void iommu_lu_forget_device(struct device *dev);
 bool iommu_lu_may_claim(struct device *dev, struct iommu_domain *domain,
 			void *owner);
 void iommu_lu_claimed(struct device *dev);
@@ -202,8 +205,10 @@ struct iommu_domain *iommu_lu_take_domain(u32 index, phys_addr_t user,
 					  void *owner);
 void iommu_lu_untake_domain(struct iommu_domain *domain);
 bool iommu_lu_record_in_use(u32 index);
+void iommu_lu_abandon_record(u32 index);
 bool iommu_lu_domain_in_use(struct iommu_domain *domain);
 int iommu_lu_release_domain(struct iommu_domain *domain);
+bool iommu_lu_handover(void);
 bool iommu_lu_device_incoming(struct device *dev);
 bool iommu_lu_device_live(struct device *dev);
 bool iommu_lu_device_of(struct device *dev, phys_addr_t user);
@@ -241,6 +246,10 @@ static inline bool iommu_lu_device_kept(struct device *dev)
 	return false;
 }
 
+static inline void iommu_lu_units_settled(void)
+{
+}
+
 static inline void iommu_lu_probe_device(struct device *dev, bool alone)
 {
 }
@@ -270,6 +279,10 @@ static inline bool iommu_lu_remove_device(struct device *dev,
 					  struct iommu_domain *domain)
 {
 	return false;
+}
+
+static inline void iommu_lu_forget_device(struct device *dev)
+{
 }
 
 static inline bool iommu_lu_may_claim(struct device *dev,

@@ -256,7 +256,7 @@ static __always_inline int NS(do_runs)(struct pt_range *range, void *arg,
 		}
 
 		lg2sz = pt_entry_oa_lg2sz(&pts);
-		if (pt_entry_oa(&pts) != run->oa + run->len ||
+		if (!run->len || pt_entry_oa(&pts) != run->oa + run->len ||
 		    run->len >= PT_IOMMU_RUN_MAX) {
 			ret = NS(give_run)(run);
 			if (ret)

@@ -331,8 +331,9 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 					   iommu->segment);
 	if (!(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED)) {
 		if (!IS_ERR_OR_NULL(unit)) {
-			pr_err("%s: translation is off, its devices are not as before\n",
+			pr_err("%s: translation is off, its devices are stopped\n",
 			       iommu->name);
+			stop_masters(iommu);
 			unit->iommu = NULL;
 		}
 		return;

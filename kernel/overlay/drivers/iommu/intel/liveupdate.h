@@ -2,6 +2,7 @@
 #ifndef __INTEL_IOMMU_LIVEUPDATE_H
 #define __INTEL_IOMMU_LIVEUPDATE_H
 
+#include <linux/iommu-liveupdate.h>
 #include <linux/types.h>
 
 struct context_entry;

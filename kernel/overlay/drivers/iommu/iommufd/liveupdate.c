@@ -803,8 +803,13 @@ static void iommufd_lu_file_finish(struct liveupdate_file_op_args *args)
 {
 	struct iommufd_lu_ser *ser = get_ser(args->serialized_data);
 
-	if (ser)
-		kho_restore_free(ser);
+	if (!ser)
+		return;
+	/* Before the next one gives back the memory they may still write to */
+	if (args->retrieve_status <= 0)
+		for (u64 i = 0; i < ser->nr_hwpts; i++)
+			iommu_lu_abandon_record(ser->hwpts[i].domain);
+	kho_restore_free(ser);
 }
 
 /* ---- The handler --------------------------------------------------------- */
