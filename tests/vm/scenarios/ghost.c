@@ -19,8 +19,11 @@
 
 #define SESSION "kept"
 #define GHOST "ghost"
-/* Few: a drive of QEMU finishes all of them before it resets. */
-#define GHOST_READS 512
+/*
+ * Few, so that they are home before the jump: whatever is between, a drive of
+ * QEMU finishes what it was asked for, into memory that is free by then.
+ */
+#define GHOST_READS 64
 #define KEPT_BYTES (256ull << 20)
 #define GHOST_BYTES (128ull << 20)
 /* In guest memory: all there was in the old kernel, in KiB. */
@@ -58,6 +61,7 @@ static int ghost_old(unsigned int stage)
 	ghost.session = -1;
 	if (owner_load(&kept, stage))
 		return -1;
+	owner_reads_done(&ghost);
 	pump_stop(&ghost.pump);
 	return owner_jump();
 }
