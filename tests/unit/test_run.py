@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """tests/run: adding up the parts, and never calling a part that broke a pass."""
 
+import os
 import shutil
 import subprocess
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 RUN = Path(__file__).resolve().parents[1] / "run"
@@ -45,6 +47,11 @@ class Run(unittest.TestCase):
         self.assertEqual(self.run_all("both"), (0, "15 passed, 0 failed, 2 skipped"))
         self.part("kernel/ktree", "", status=1)
         self.assertEqual(self.run_all("both"), (1, "5 passed, 2 failed, 0 skipped"))
+
+    def test_both_on_a_slow_machine(self):
+        with unittest.mock.patch.dict(os.environ, IOMMU_LU_MINUTES="-1"):
+            self.assertEqual(self.run_all("both"), (0, "8 passed, 0 failed, 2 skipped"))
+            self.assertEqual(self.run_all("patient"), (0, "7 passed, 0 failed, 1 skipped"))
 
     def test_unknown_word(self):
         self.assertEqual(self.run_all("pateint")[0], 2)
