@@ -79,18 +79,20 @@ bool iommu_lu_record_in_use(u32 index)
 /**
  * iommu_lu_abandon_record - Nobody will take a domain any more
  * @index: Slot of its record, from the previous kernel, not in use
+ * @user:  Physical address of what names the record; of another's domain nothing
+ *         is changed
  *
  * A kept device of this domain that was not found yet is blocked.
  *
  * Context: May sleep.
  */
-void iommu_lu_abandon_record(u32 index)
+void iommu_lu_abandon_record(u32 index, phys_addr_t user)
 {
 	struct iommu_lu_domain *lu;
 
 	guard(mutex)(&iommu_lu_in.lock);
 	lu = xa_load(&iommu_lu_in.domain_slots, index);
-	if (lu && lu->ser && !lu->owner)
+	if (lu && lu->ser && lu->ser->user == user && !lu->owner)
 		iommu_lu_block_unseen(lu);
 }
 

@@ -205,7 +205,7 @@ struct iommu_domain *iommu_lu_take_domain(u32 index, phys_addr_t user,
 					  void *owner);
 void iommu_lu_untake_domain(struct iommu_domain *domain);
 bool iommu_lu_record_in_use(u32 index);
-void iommu_lu_abandon_record(u32 index);
+void iommu_lu_abandon_record(u32 index, phys_addr_t user);
 bool iommu_lu_domain_in_use(struct iommu_domain *domain);
 int iommu_lu_release_domain(struct iommu_domain *domain);
 bool iommu_lu_handover(void);

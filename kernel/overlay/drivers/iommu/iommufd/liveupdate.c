@@ -808,7 +808,8 @@ static void iommufd_lu_file_finish(struct liveupdate_file_op_args *args)
 	/* Before the next one gives back the memory they may still write to */
 	if (args->retrieve_status <= 0)
 		for (u64 i = 0; i < ser->nr_hwpts; i++)
-			iommu_lu_abandon_record(ser->hwpts[i].domain);
+			iommu_lu_abandon_record(ser->hwpts[i].domain,
+						virt_to_phys(&ser->hwpts[i]));
 	kho_restore_free(ser);
 }
 
