@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
-from rig import cases, judge, parallel, suite
-from rig.base import RigError, shown
-from rig.cases import Case
-from rig.runner import Files, Run
+from host import cases, judge, parallel, suite
+from host.base import RigError, shown
+from host.cases import Case
+from host.runner import Files, Run
 
 from .points import Point
 

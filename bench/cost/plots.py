@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any, Dict, List, Sequence
 
-from rig.base import RigError
+from host.base import RigError
 
 from . import points
 from .figures import BLACKOUT_STEPS, steps

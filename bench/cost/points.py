@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is measured: each point is one live update of one virtual machine.
 
-The scenario is tests/vm/scenarios/cost.c, which says what its arguments are.
+The scenario is tests/vm/guest/scenarios/cost.c, which says what its arguments are.
 """
 
 from typing import Dict, List, NamedTuple

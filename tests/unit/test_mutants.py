@@ -12,7 +12,7 @@ from pathlib import Path
 from project import ROOT
 
 sys.path.insert(0, str(ROOT / "tests/vm"))
-from rig import cases  # noqa: E402
+from host import cases  # noqa: E402
 
 MUTANTS = sorted((ROOT / "tests/mutants").glob("*.patch"))
 

@@ -22,10 +22,10 @@ VM = Path(__file__).resolve().parent.parent / "vm"
 sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
-from rig import (cases, frames, initrd, judge, machine, media, parallel,  # noqa: E402
+from host import (cases, frames, initrd, judge, machine, media, parallel,  # noqa: E402
                  picture, report, runner, selftest, splats, timeline, twins, wire,
                  witness)
-from rig.base import RigError  # noqa: E402
+from host.base import RigError  # noqa: E402
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -249,7 +249,7 @@ class Sender(unittest.TestCase):
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
         with tempfile.TemporaryDirectory() as folder:
             sender = subprocess.Popen(
-                [sys.executable, "-m", "rig.sender", "--rate", "500", "--log", folder,
+                [sys.executable, "-m", "host.sender", "--rate", "500", "--log", folder,
                  f"0:{ours.fileno()}"], cwd=VM, pass_fds=[ours.fileno()], bufsize=0,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             sender.stdin.write(b"start\n")

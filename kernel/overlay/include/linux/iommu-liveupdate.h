@@ -128,7 +128,7 @@ typedef int (*iommu_lu_run_fn)(void *arg, u64 iova, phys_addr_t phys, u64 len);
  *                     unused and is freed next.
  *
  * All may sleep. What preserves and unpreserves is called with lu_out.lock of
- * drivers/iommu/liveupdate.c held, @domain_runs with neither, the rest with that
+ * drivers/iommu/liveupdate/core.c held, @domain_runs with neither, the rest with that
  * of struct iommu_lu_in.
  */
 struct iommu_liveupdate_ops {

@@ -12,7 +12,7 @@
 #include <linux/iommu-liveupdate-steps.h>
 #include <linux/mm.h>
 #include <linux/string.h>
-#include "../iommu-pages-liveupdate.h"
+#include "../liveupdate/pages.h"
 
 /**
  * DOC: Page tables across a live update

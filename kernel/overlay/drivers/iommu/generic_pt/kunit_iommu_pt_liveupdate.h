@@ -17,8 +17,8 @@
 #include <linux/kexec_handover.h>
 #include <linux/random.h>
 #include <linux/xarray.h>
-#include "../iommu-pages-liveupdate.h"
-#include "../liveupdate-kunit.h"
+#include "../liveupdate/pages.h"
+#include "../liveupdate/test/kunit.h"
 
 #define pt_iommu_preserve CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), preserve)
 #define pt_iommu_unpreserve \

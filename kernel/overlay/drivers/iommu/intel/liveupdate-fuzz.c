@@ -24,7 +24,7 @@
 #include <linux/vmstat.h>
 
 #include "../../vfio/pci/vfio_pci_liveupdate.h"
-#include "../iommu-pages-liveupdate.h"
+#include "../liveupdate/pages.h"
 #include "../iommufd/liveupdate.h"
 #include "iommu.h"
 #include "liveupdate-fuzz.h"

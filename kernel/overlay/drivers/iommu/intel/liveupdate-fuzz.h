@@ -10,8 +10,8 @@
 #include <linux/prandom.h>
 #include <linux/xarray.h>
 
-#include "../liveupdate-in.h"
-#include "../liveupdate-records.h"
+#include "../liveupdate/internal.h"
+#include "../liveupdate/records.h"
 
 struct context_entry;
 struct intel_iommu;

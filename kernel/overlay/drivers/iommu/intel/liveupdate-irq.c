@@ -9,7 +9,7 @@
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 
-#include "../iommu-pages-liveupdate.h"
+#include "../liveupdate/pages.h"
 #include "iommu.h"
 #include "liveupdate.h"
 

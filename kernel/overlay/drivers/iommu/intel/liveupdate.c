@@ -18,7 +18,7 @@
 #include <linux/xarray.h>
 
 #include "../iommu-pages.h"
-#include "../iommu-pages-liveupdate.h"
+#include "../liveupdate/pages.h"
 #include "iommu.h"
 #include "liveupdate.h"
 
@@ -34,7 +34,7 @@
  * memory that the next kernel may use, and the DMA of those devices is blocked.
  * Translation stays on, interrupts of the unit are masked.
  *
- * The new kernel (adopt.c) checks what it finds against the records, clears the same
+ * The new kernel (liveupdate-adopt.c) checks what it finds against the records, clears the same
  * entries again, reserves the domain IDs that are in use and goes on with these
  * tables as its own. It never turns translation off. If something does not fit,
  * the unit gets a fresh root table instead, which blocks all its devices.

@@ -28,14 +28,14 @@ bool intel_lu_shutdown_unit(struct intel_iommu *iommu);
 int intel_lu_attach(struct iommu_domain *domain, struct device *dev,
 		    struct iommu_domain *old);
 
-/* replace.c */
+/* hitless.c */
 void intel_context_entry_fill(struct device_domain_info *info,
 			      struct dmar_domain *domain, u16 did,
 			      struct context_entry *entry);
 int intel_replace_hitless(struct dmar_domain *domain, struct device *dev);
 
 #if IS_ENABLED(CONFIG_KUNIT)
-/* adopt.c */
+/* liveupdate-adopt.c */
 int intel_lu_adopt_root(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 			u64 rtaddr);
 #endif

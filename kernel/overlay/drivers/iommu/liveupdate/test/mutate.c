@@ -30,8 +30,8 @@
 #include <linux/string.h>
 #include <linux/syscore_ops.h>
 
-#include "liveupdate-in.h"
-#include "liveupdate-records.h"
+#include "../internal.h"
+#include "../records.h"
 
 enum kind {
 	START, UNITS, DOMAINS, DEVICES, UNIT, DOMAIN, DEVICE, TABLES, IOMMUFD,

@@ -21,8 +21,8 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
-#include "iommu-pages-liveupdate.h"
-#include "liveupdate-records.h"
+#include "pages.h"
+#include "records.h"
 
 /* A bound for what is believed, not for what can be kept: 64 Mi devices */
 #define MAX_BLOCKS	BIT(19)

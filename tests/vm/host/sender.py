@@ -3,7 +3,7 @@
 
 A process of its own, so that nothing else in the rig can disturb its pace:
 
-    python3 -m rig.sender --rate N --log DIR STREAM:FD...
+    python3 -m host.sender --rate N --log DIR STREAM:FD...
 
 Commands come on stdin, one per line: start, rate N, stop. Each is answered
 on stdout with 'started', 'rate N' or 'stopped' once it has taken effect; the

@@ -24,6 +24,9 @@
 #include <linux/ptrace.h>
 #include <linux/sched.h>
 
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "liveupdate_fail."
+
 static char *in;
 module_param(in, charp, 0444);
 MODULE_PARM_DESC(in, "In which function");

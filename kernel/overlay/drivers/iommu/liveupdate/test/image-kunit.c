@@ -7,7 +7,7 @@
 #include <linux/sizes.h>
 #include <linux/string.h>
 
-#include "liveupdate-image.h"
+#include "../image.h"
 
 #define IMAGE_SIZE	SZ_8K
 /* Where it is put, with most of the image on both sides */

@@ -16,9 +16,9 @@
 #include <linux/string.h>
 #include <linux/xarray.h>
 
-#include "iommu-pages-liveupdate.h"
-#include "liveupdate-in.h"
-#include "liveupdate-records.h"
+#include "pages.h"
+#include "internal.h"
+#include "records.h"
 
 /* What a page is used for: one thing, by one unit or domain. 0 for the rest. */
 #define CLAIM_UNIT	BIT(28)

@@ -141,7 +141,7 @@ class Run:
         ends = {n: pair[1] for n, pair in self.vm.networks.items() if n >= 0}
         if not ends:
             return
-        argv = [sys.executable, "-m", "rig.sender", "--rate", self.rate(RATE),
+        argv = [sys.executable, "-m", "host.sender", "--rate", self.rate(RATE),
                 "--log", str(self.folder.resolve())]
         if self.case.sabotage == "lose-frames":
             argv += ["--lose", "100"]

@@ -15,11 +15,11 @@
 #include <linux/page_ref.h>
 #include <linux/random.h>
 
-#include "../../kernel/kexec_internal.h"
-#include "iommu-pages.h"
-#include "iommu-pages-liveupdate.h"
-#include "liveupdate-kunit.h"
-#include "liveupdate-records.h"
+#include "../../../../kernel/kexec_internal.h"
+#include "../../iommu-pages.h"
+#include "../pages.h"
+#include "kunit.h"
+#include "../records.h"
 
 #define LU_BLOCKS	4
 #define LU_MAGIC	IOMMU_LU_MAGIC_DOMAINS

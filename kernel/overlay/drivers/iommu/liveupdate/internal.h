@@ -2,8 +2,8 @@
 /*
  * What came from the previous kernel
  */
-#ifndef __IOMMU_LIVEUPDATE_IN_H
-#define __IOMMU_LIVEUPDATE_IN_H
+#ifndef __IOMMU_LIVEUPDATE_INTERNAL_H
+#define __IOMMU_LIVEUPDATE_INTERNAL_H
 
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
@@ -11,7 +11,7 @@
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
-#include "liveupdate-records.h"
+#include "records.h"
 
 /**
  * struct iommu_lu_in - A handover that is being worked off
@@ -52,11 +52,11 @@ iommu_lu_domain_ops(const struct iommu_domain *domain)
 	return domain->owner ? domain->owner->lu_ops : NULL;
 }
 
-/* liveupdate.c */
+/* core.c */
 int iommu_lu_in_get(void);
 struct iommu_lu_records *iommu_lu_out_records(u32 magic);
 
-/* liveupdate-in.c */
+/* parse.c */
 int iommu_lu_in_read(struct iommu_lu_in *in, u64 phys);
 void iommu_lu_in_release(struct iommu_lu_in *in);
 void iommu_lu_in_init(struct iommu_lu_in *in);
@@ -66,7 +66,7 @@ struct iommu_lu_unit *iommu_lu_in_unit(struct iommu_lu_in *in, u32 type,
 struct iommu_lu_device *iommu_lu_in_device(struct iommu_lu_in *in, u32 segment,
 					   u16 rid);
 
-/* liveupdate-restore.c */
+/* incoming.c */
 extern struct iommu_lu_in iommu_lu_in;
 
 void *iommu_lu_in_start(u64 phys);
@@ -82,4 +82,4 @@ static inline bool iommu_lu_device_unseen(const struct iommu_lu_device *lu)
 	return lu->state == IOMMU_LU_INCOMING && !lu->linked;
 }
 
-#endif /* __IOMMU_LIVEUPDATE_IN_H */
+#endif /* __IOMMU_LIVEUPDATE_INTERNAL_H */

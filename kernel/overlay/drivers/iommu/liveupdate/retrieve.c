@@ -12,8 +12,8 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-#include "liveupdate-debugfs.h"
-#include "liveupdate-in.h"
+#include "test/debugfs.h"
+#include "internal.h"
 
 /**
  * iommu_lu_take_domain - Take over a domain

@@ -11,8 +11,8 @@
 #include <linux/kexec_handover.h>
 #include <linux/mm.h>
 
-#include "iommu-pages.h"
-#include "iommu-pages-liveupdate.h"
+#include "../iommu-pages.h"
+#include "pages.h"
 
 /**
  * iommu_page_preserve - Keep a page for the next kernel

@@ -15,7 +15,7 @@
 #include <linux/moduleparam.h>
 #include <linux/seq_file.h>
 
-#include "liveupdate-debugfs.h"
+#include "debugfs.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "iommu_liveupdate."

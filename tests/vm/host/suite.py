@@ -29,7 +29,7 @@ def build_initrd(kernel: Path, given: Optional[Path] = None) -> Path:
             raise RigError(f"There is no initramfs at {given}.")
         return given
     out = BUILD / "initrd"
-    command = ["make", "-s", "-C", str(VM_DIR / "init"), f"OUT={out}"]
+    command = ["make", "-s", "-C", str(VM_DIR / "guest/init"), f"OUT={out}"]
     headers = kernel / "headers" / "include"
     if headers.is_dir():
         command.append(f"HEADERS={headers.resolve()}")

@@ -17,8 +17,8 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-#include "../iommu-pages-liveupdate.h"
-#include "../liveupdate-records.h"
+#include "../liveupdate/pages.h"
+#include "../liveupdate/records.h"
 #include "iommu.h"
 #include "liveupdate.h"
 

@@ -18,10 +18,10 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 
-#include "liveupdate-debugfs.h"
-#include "liveupdate-image.h"
-#include "liveupdate-in.h"
-#include "liveupdate-records.h"
+#include "test/debugfs.h"
+#include "image.h"
+#include "internal.h"
+#include "records.h"
 
 /**
  * DOC: IOMMU live update
@@ -29,10 +29,9 @@
  * A PCI device that a user owns through iommufd goes on doing DMA through the
  * same page table while one kernel ends and the next one starts. Here the books
  * are kept: which units, domains and devices cross, where their records are, and
- * in which state each of them is. liveupdate.c is the old kernel's side,
- * liveupdate-in.c reads the records in the new one, liveupdate-restore.c puts
- * devices and domains back, liveupdate-retrieve.c is what the handlers of files
- * take them over with. They know no IOMMU driver; those have &struct
+ * in which state each of them is. core.c is the old kernel's side, parse.c
+ * reads the records in the new one, incoming.c puts devices and domains back,
+ * retrieve.c is what the handlers of files take them over with. They know no IOMMU driver; those have &struct
  * iommu_liveupdate_ops. They know no files either; those belong to iommufd and
  * vfio-pci, which call in here from their LUO handlers.
  *

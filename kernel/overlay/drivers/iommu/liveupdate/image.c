@@ -14,7 +14,7 @@
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
-#include "liveupdate-image.h"
+#include "image.h"
 
 /**
  * DOC: The next kernel

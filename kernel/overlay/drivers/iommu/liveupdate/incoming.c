@@ -16,7 +16,7 @@
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
-#include "liveupdate-in.h"
+#include "internal.h"
 
 struct iommu_lu_in iommu_lu_in = {
 	.lock = __MUTEX_INITIALIZER(iommu_lu_in.lock),
