@@ -91,9 +91,9 @@ def black_out(found: Measured) -> Dict[str, float]:
         "insns_for_one_device": ours(small),
         "share_of_stock_kexec": ours(small) / stock,
         "share_of_stock_kexec_in_all": (small["blackout"] - stock) / stock,
-        "share_of_stock_kexec_fleet":
+        "share_of_stock_kexec_64_devices":
             ours(found[f"devices-{points.DEVICES[-1]}"]) /
-            found["stock-fleet"]["blackout"],
+            found["stock-64"]["blackout"],
         "kho_insns_per_memory_page": slope(found, "memory", points.MEMORY,
                                            lambda v: v["blackout"]) * PAGE / MIB,
         "kho_insns_per_table_page": kho_per_page(small, large),

@@ -7,7 +7,7 @@ The scenario is tests/vm/guest/scenarios/cost.c, which says what its arguments a
 from typing import Dict, List, NamedTuple
 
 ONE = "q35-intel-count"
-FLEET = "q35-intel-count-fleet"
+SCALE = "q35-intel-count-64"
 
 # MiB mapped by a domain with one device, the smallest first
 SIZES = (64, 1024, 8192, 65536)
@@ -46,7 +46,7 @@ def ours(name: str, machine: str = ONE, **args: int) -> Point:
 def controls() -> List[Point]:
     """The kexec without ours: on the stock kernel, and with ours idle."""
     found = []
-    for suffix, machine in (("", ONE), ("-fleet", FLEET)):
+    for suffix, machine in (("", ONE), ("-64", SCALE)):
         found.append(Point(f"stock{suffix}", "bench-stock", machine, {"stock": 1}))
         found.append(ours(f"idle{suffix}", machine, stock=1))
     return found + [ours(f"memory-{mib}", stock=1, mib=mib) for mib in MEMORY]
@@ -57,6 +57,6 @@ def everything() -> List[Point]:
     points = [ours(f"size-{mib}", mib=mib) for mib in reversed(SIZES)]
     points += [ours(f"torn-{mib}", mib=mib, torn=1) for mib in reversed(TORN)]
     points += [ours(f"huge-{mib}", mib=mib, huge=1) for mib in reversed(HUGE)]
-    points += [ours(f"devices-{n}", FLEET, devices=n) for n in reversed(DEVICES)]
+    points += [ours(f"devices-{n}", SCALE, devices=n) for n in reversed(DEVICES)]
     points += [ours(f"domains-{n}", domains=n, mib=DOMAIN_MIB) for n in reversed(DOMAINS)]
     return points + controls() + [ours("again", mib=REPEATED)]

@@ -120,11 +120,11 @@ class Points(unittest.TestCase):
         self.assertEqual(len(seen), len(points.everything()))
 
     def test_the_machines_count(self):
-        for name in (points.ONE, points.FLEET):
+        for name in (points.ONE, points.SCALE):
             found = machine.load(name)
             self.assertIn("-icount", found.options)
             self.assertEqual((found.cpus, found.accel), (1, "tcg,thread=single"))
-        self.assertGreaterEqual(len(machine.load(points.FLEET).by_role("kept")),
+        self.assertGreaterEqual(len(machine.load(points.SCALE).by_role("kept")),
                                 max(points.DEVICES))
 
     def test_what_the_old_kernel_says(self):

@@ -375,7 +375,7 @@ class Machines(unittest.TestCase):
         self.assertNotIn(machine.source_id("00:03.0"), found)
 
     def test_streams(self):
-        found = machine.load("q35-intel-many").streams()
+        found = machine.load("q35-intel-six").streams()
         self.assertEqual({n: d.role for n, d in found.items()},
                          {0: "kept", 1: "intruder", 2: "kept", 3: "kept"})
 
@@ -383,11 +383,11 @@ class Machines(unittest.TestCase):
         self.assertEqual(machine.load("q35-intel-1cpu").cpus, 1)
 
     def test_devices_of_any_kind_behind_ports(self):
-        fleet = machine.load("q35-intel-fleet")
-        self.assertEqual(len(fleet.by_role("kept")), 49)
-        self.assertEqual(fleet.ports[0].more, ",hotplug=off,multifunction=on")
+        full = machine.load("q35-intel-full")
+        self.assertEqual(len(full.by_role("kept")), 49)
+        self.assertEqual(full.ports[0].more, ",hotplug=off,multifunction=on")
         # each port above a kept device is guarded, too
-        self.assertEqual(len(fleet.guarded_sources()), 49 + 24)
+        self.assertEqual(len(full.guarded_sources()), 49 + 24)
         disk = machine.load("q35-intel-hotplug").by_role("other")[0]
         self.assertEqual((disk.kind, disk.bus), ("disk", "pcie.0"))
 
@@ -690,7 +690,7 @@ class Report(Measured, unittest.TestCase):
     def test_every_kept_stream_is_judged(self):
         def second(run):
             log = frames.unpack_found(run.said.blobs["frames"])[1:]
-            run.machine = machine.load("q35-intel-many")
+            run.machine = machine.load("q35-intel-six")
             run.said.blobs["frames-0000:01:00.0"] = b"".join(frames.FOUND_RECORD.pack(*f) for f in log)
             run.sent = lambda stream: run.all
         self.failing("1 frame of 2,899 lost, the first is number 1", second)

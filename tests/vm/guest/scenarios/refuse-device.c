@@ -33,7 +33,7 @@ static bool memory_and_iommufd(struct bench *b)
 }
 
 /* Shares its group or its requester ID, or its unit is of another kind. */
-static void unfit(struct bench *b)
+static void refused(struct bench *b)
 {
 	if (!memory_and_iommufd(b))
 		return;
@@ -177,12 +177,12 @@ static void functions(struct bench *b)
 	cases_rc("make-vf-late", vfs_make(b->vfio.bdf, "1"), -EBUSY);
 }
 
-static const struct bench_case unfit_list[] = {
-	{ "unfit", unfit },
+static const struct bench_case device_list[] = {
+	{ "device", refused },
 	{ NULL, NULL },
 };
 
-static const struct bench_case place_list[] = {
+static const struct bench_case file_list[] = {
 	{ "by-group", by_group },
 	{ "not-pci", not_pci },
 	{ NULL, NULL },
@@ -193,16 +193,16 @@ static const struct bench_case sriov_list[] = {
 	{ NULL, NULL },
 };
 
-static int run_unfit(unsigned int stage)
+static int run_device(unsigned int stage)
 {
 	(void)stage;
-	return cases_run(unfit_list);
+	return cases_run(device_list);
 }
 
-static int run_place(unsigned int stage)
+static int run_file(unsigned int stage)
 {
 	(void)stage;
-	return cases_run(place_list);
+	return cases_run(file_list);
 }
 
 static int run_sriov(unsigned int stage)
@@ -211,21 +211,21 @@ static int run_sriov(unsigned int stage)
 	return cases_run(sriov_list);
 }
 
-static const struct scenario unfit_scenario = {
-	.name = "unfit",
+static const struct scenario refuse_device = {
+	.name = "refuse-device",
 	.rows = "B14",
-	.description = "a device whose place does not allow to keep it",
-	.stages = { run_unfit },
+	.description = "devices that cannot be preserved are refused",
+	.stages = { run_device },
 };
-SCENARIO(unfit_scenario);
+SCENARIO(refuse_device);
 
-static const struct scenario place = {
-	.name = "place",
+static const struct scenario refuse_file = {
+	.name = "refuse-file",
 	.rows = "A3,B11",
-	.description = "files of devices that nobody keeps",
-	.stages = { run_place },
+	.description = "device files that cannot be preserved are refused",
+	.stages = { run_file },
 };
-SCENARIO(place);
+SCENARIO(refuse_file);
 
 static const struct scenario sriov = {
 	.name = "sriov",

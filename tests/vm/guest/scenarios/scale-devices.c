@@ -19,18 +19,18 @@
 
 #define RNG_ID 0x1af41044u
 #define NATIVE "virtio-pci"
-#define FLEET_MAX 64
+#define SCALE_MAX 64
 /* Their number is known beforehand: a machine that lost some is a failure. */
-#define FLEET_LEAST 40
-#define NOTE "fleet-note"
+#define SCALE_LEAST 40
+#define NOTE "devices-note"
 
-static struct bench bench[FLEET_MAX];
+static struct bench bench[SCALE_MAX];
 
-static unsigned int find_all(char bdf[FLEET_MAX][BDF_BYTES])
+static unsigned int find_all(char bdf[SCALE_MAX][BDF_BYTES])
 {
 	unsigned int count = 0;
 
-	while (count < FLEET_MAX && !pci_find(RNG_ID, count, bdf[count]))
+	while (count < SCALE_MAX && !pci_find(RNG_ID, count, bdf[count]))
 		count++;
 	value("devices", count);
 	return count;
@@ -44,7 +44,7 @@ static const char *bus_of(const char *bdf)
 	return bus;
 }
 
-static unsigned int count_buses(char bdf[FLEET_MAX][BDF_BYTES],
+static unsigned int count_buses(char bdf[SCALE_MAX][BDF_BYTES],
 				unsigned int count)
 {
 	char last[BDF_BYTES] = "";
@@ -68,24 +68,24 @@ static int take(struct bench *b, const char *bdf)
 	return rc ? rc : bench_preserve(b);
 }
 
-static int fleet_old(unsigned int stage)
+static int scale_old(unsigned int stage)
 {
-	char bdf[FLEET_MAX][BDF_BYTES];
+	char bdf[SCALE_MAX][BDF_BYTES];
 	unsigned int count = find_all(bdf), i;
 	struct counts was, now;
 	int rc = 0;
 
-	if (!check("fleet", count >= FLEET_LEAST, "%u devices on %u buses",
+	if (!check("devices", count >= SCALE_LEAST, "%u devices on %u buses",
 		   count, count_buses(bdf, count)) ||
 	    lost("counts", counts_read(&was)))
 		return -1;
 	for (i = 0; i < count && !rc; i++)
 		rc = take(&bench[i], bdf[i]);
-	if (!check("fleet-preserved", !rc, "%u of %u: %s", i, count,
+	if (!check("devices-preserved", !rc, "%u of %u: %s", i, count,
 		   errno_name(rc)) ||
 	    lost("counts", counts_read(&now)))
 		return -1;
-	check("fleet-records",
+	check("devices-records",
 	      now.n[COUNT_OUT_DEVICES] == count &&
 		      now.n[COUNT_OUT_DOMAINS] == count &&
 		      now.n[COUNT_OUT_UNITS] == 1,
@@ -100,7 +100,7 @@ static int fleet_old(unsigned int stage)
 }
 
 /* The checks are made for all devices together; a bad one is named. */
-static bool all_kept(char bdf[FLEET_MAX][BDF_BYTES], unsigned int count)
+static bool all_kept(char bdf[SCALE_MAX][BDF_BYTES], unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++) {
 		uint16_t cmd = 0;
@@ -108,17 +108,17 @@ static bool all_kept(char bdf[FLEET_MAX][BDF_BYTES], unsigned int count)
 
 		pci_read16(bdf[i], PCI_COMMAND, &cmd);
 		if (rc != -EBUSY || !(cmd & PCI_COMMAND_MASTER))
-			return check("fleet-kept", false,
+			return check("devices-kept", false,
 				     "%s: %s, command %#x", bdf[i],
 				     errno_name(rc), cmd);
 	}
-	return check("fleet-kept", true, "%u of %u", count, count);
+	return check("devices-kept", true, "%u of %u", count, count);
 }
 
-static int fleet_new(unsigned int stage)
+static int scale_new(unsigned int stage)
 {
 	const struct remains whole = { .iommufd = true, .device = true };
-	char bdf[FLEET_MAX][BDF_BYTES];
+	char bdf[SCALE_MAX][BDF_BYTES];
 	unsigned int count = find_all(bdf), i;
 	int64_t was;
 	int rc = 0;
@@ -139,15 +139,15 @@ static int fleet_new(unsigned int stage)
 		if (!rc)
 			rc = pci_unbind(at);
 	}
-	check("fleet-free", !rc, "%u of %u: %s", i, count, errno_name(rc));
+	check("devices-free", !rc, "%u of %u: %s", i, count, errno_name(rc));
 	owner_count(was);
 	return 0;
 }
 
-static const struct scenario fleet = {
-	.name = "fleet",
+static const struct scenario scale_devices = {
+	.name = "scale-devices",
 	.rows = "A6,A11,B1,B4",
 	.description = "as many devices as there is room for, on many buses",
-	.stages = { fleet_old, fleet_new },
+	.stages = { scale_old, scale_new },
 };
-SCENARIO(fleet);
+SCENARIO(scale_devices);

@@ -27,7 +27,7 @@
 #define LENT "0000:00:09.0"
 
 static struct guest guest[GUESTS];
-static const char *const session[GUESTS] = { "many-a", "many-b" };
+static const char *const session[GUESTS] = { "scale-a", "scale-b" };
 
 static void name_guests(void)
 {
@@ -93,7 +93,7 @@ static int make_crowd(void)
 	return counts_check("crowd-counts", &was) ? 0 : -1;
 }
 
-static int many_old(unsigned int stage)
+static int scale_old(unsigned int stage)
 {
 	struct guest_plan plan;
 	int i;
@@ -149,7 +149,7 @@ static int take_back(struct guest *g)
 	return owner_release(g);
 }
 
-static int many_new(unsigned int stage)
+static int scale_new(unsigned int stage)
 {
 	int64_t was;
 	int i, rc = 0;
@@ -182,10 +182,10 @@ static int many_new(unsigned int stage)
 	return rc;
 }
 
-static const struct scenario many = {
-	.name = "many",
+static const struct scenario scale_sessions = {
+	.name = "scale-sessions",
 	.rows = "A7,A11,B1,B4",
 	.description = "several devices, 65 sessions and iommufds, 256 HWPTs",
-	.stages = { many_old, many_new },
+	.stages = { scale_old, scale_new },
 };
-SCENARIO(many);
+SCENARIO(scale_sessions);

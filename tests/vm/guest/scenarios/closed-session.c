@@ -18,20 +18,20 @@
 #include "vmstat.h"
 
 #define SESSION "kept"
-#define GHOST "ghost"
+#define CLOSED "closed"
 /*
  * Few, so that they are home before the jump: whatever is between, a drive of
  * QEMU finishes what it was asked for, into memory that is free by then.
  */
-#define GHOST_READS 64
+#define CLOSED_READS 64
 #define KEPT_BYTES (256ull << 20)
-#define GHOST_BYTES (128ull << 20)
+#define CLOSED_BYTES (128ull << 20)
 /* In guest memory: all there was in the old kernel, in KiB. */
 enum { NOTE_TOTAL };
 
-static struct guest kept, ghost;
+static struct guest kept, closed;
 
-static int ghost_old(unsigned int stage)
+static int closed_old(unsigned int stage)
 {
 	struct guest_plan plan;
 
@@ -40,29 +40,29 @@ static int ghost_old(unsigned int stage)
 	plan.bytes = KEPT_BYTES;
 	if (owner_create(&kept, &plan))
 		return -1;
-	owner_plan(&plan, GHOST);
+	owner_plan(&plan, CLOSED);
 	owner_plan_only(&plan, NVME_ID);
-	plan.bytes = GHOST_BYTES;
-	plan.reads = GHOST_READS;
-	if (owner_create(&ghost, &plan))
+	plan.bytes = CLOSED_BYTES;
+	plan.reads = CLOSED_READS;
+	if (owner_create(&closed, &plan))
 		return -1;
-	snprintf(ghost.suffix, sizeof(ghost.suffix), "-ghost");
-	if (owner_translate(&ghost) || owner_translate(&kept))
+	snprintf(closed.suffix, sizeof(closed.suffix), "-closed");
+	if (owner_translate(&closed) || owner_translate(&kept))
 		return -1;
-	if (owner_start(&ghost) || owner_start(&kept))
+	if (owner_start(&closed) || owner_start(&kept))
 		return -1;
 	owner_ready();
-	if (owner_warm(&kept) || owner_preserve(&ghost) ||
+	if (owner_warm(&kept) || owner_preserve(&closed) ||
 	    owner_preserve(&kept))
 		return -1;
 	/* Owner and devices stay as they are; only the session goes. */
 	kept.control->note[NOTE_TOTAL] = meminfo_total();
-	close(ghost.session);
-	ghost.session = -1;
+	close(closed.session);
+	closed.session = -1;
 	if (owner_load(&kept, stage))
 		return -1;
-	owner_reads_done(&ghost);
-	pump_stop(&ghost.pump);
+	owner_reads_done(&closed);
+	pump_stop(&closed.pump);
 	return owner_jump();
 }
 
@@ -71,13 +71,13 @@ static void check_memory(int64_t total)
 {
 	int64_t less = (int64_t)kept.control->note[NOTE_TOTAL] - total;
 
-	check("ghost-memory",
-	      less < (int64_t)((KEPT_BYTES + GHOST_BYTES / 2) >> 10),
+	check("closed-memory",
+	      less < (int64_t)((KEPT_BYTES + CLOSED_BYTES / 2) >> 10),
 	      "%lld KiB are reserved, %llu kept", (long long)less,
 	      KEPT_BYTES >> 10);
 }
 
-static int ghost_new(unsigned int stage)
+static int closed_new(unsigned int stage)
 {
 	int64_t total = meminfo_total();
 	char bdf[BDF_BYTES];
@@ -87,11 +87,11 @@ static int ghost_new(unsigned int stage)
 	if (owner_arrive(&kept, SESSION))
 		return -1;
 	check_memory(total);
-	rc = luo_retrieve_session(luo_open(), GHOST);
-	check_rc("ghost-session", rc < 0 ? rc : 0, -ENOENT);
-	if (lost("ghost-device", pci_find(NVME_ID, 0, bdf)))
+	rc = luo_retrieve_session(luo_open(), CLOSED);
+	check_rc("closed-session", rc < 0 ? rc : 0, -ENOENT);
+	if (lost("closed-device", pci_find(NVME_ID, 0, bdf)))
 		return -1;
-	fresh_use("ghost-device", bdf);
+	fresh_use("closed-device", bdf);
 	if (owner_reclaim(&kept) || owner_swap(&kept) || owner_release(&kept))
 		return -1;
 	owner_settle(&kept);
@@ -103,10 +103,10 @@ static int ghost_new(unsigned int stage)
 	return rc;
 }
 
-static const struct scenario ghost_scenario = {
-	.name = "ghost",
+static const struct scenario closed_session = {
+	.name = "closed-session",
 	.rows = "A5,A11",
 	.description = "a session closed before the jump leaves no trace",
-	.stages = { ghost_old, ghost_new },
+	.stages = { closed_old, closed_new },
 };
-SCENARIO(ghost_scenario);
+SCENARIO(closed_session);

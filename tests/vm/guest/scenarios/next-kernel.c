@@ -212,10 +212,10 @@ static int next_new(unsigned int stage)
 	return outcome_is("taken") ? next_taken() : next_not_taken();
 }
 
-static const struct scenario next = {
-	.name = "next",
+static const struct scenario next_kernel = {
+	.name = "next-kernel",
 	.rows = "B5,B12,C2",
 	.description = "a next kernel that is not as it should be",
 	.stages = { next_old, next_new },
 };
-SCENARIO(next);
+SCENARIO(next_kernel);

@@ -13,7 +13,7 @@
 #include "scenario.h"
 #include "traffic.h"
 
-#define SESSION "untouched"
+#define SESSION "bystander"
 #define READS 50
 /* Where the firmware numbers the ports' buses. */
 #define PORT_A "rp1"
@@ -123,10 +123,10 @@ static int untouched_new(unsigned int stage)
 	return rc;
 }
 
-static const struct scenario untouched = {
-	.name = "untouched",
+static const struct scenario bystander = {
+	.name = "bystander",
 	.rows = "B6,B10",
 	.description = "disks with a native driver come, go and work",
 	.stages = { untouched_old, untouched_new },
 };
-SCENARIO(untouched);
+SCENARIO(bystander);

@@ -16,7 +16,7 @@
 #include "scenario.h"
 #include "traffic.h"
 
-#define SESSION "native"
+#define SESSION "exclusive"
 
 static struct guest guest;
 
@@ -197,10 +197,10 @@ static int native_new(unsigned int stage)
 	return rc;
 }
 
-static const struct scenario native = {
-	.name = "native",
+static const struct scenario exclusive = {
+	.name = "exclusive",
 	.rows = "A6,A9,B9",
 	.description = "nobody else gets a kept device before the finish",
 	.stages = { native_old, native_new },
 };
-SCENARIO(native);
+SCENARIO(exclusive);

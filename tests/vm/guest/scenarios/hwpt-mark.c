@@ -324,10 +324,10 @@ static int run(unsigned int stage)
 	return cases_run(list);
 }
 
-static const struct scenario marks = {
-	.name = "marks",
+static const struct scenario hwpt_mark_scenario = {
+	.name = "hwpt-mark",
 	.rows = "A2",
 	.description = "marking HWPTs, with every errno",
 	.stages = { run },
 };
-SCENARIO(marks);
+SCENARIO(hwpt_mark_scenario);

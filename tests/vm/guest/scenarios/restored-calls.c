@@ -20,9 +20,9 @@
 #include "scenario.h"
 #include "traffic.h"
 
-#define SESSION_A "incoming-a"
-#define SESSION_B "incoming-b"
-#define SESSION_BARE "incoming-bare"
+#define SESSION_A "calls-a"
+#define SESSION_B "calls-b"
+#define SESSION_BARE "calls-bare"
 #define BARE_BYTES (16ull << 20)
 #define OTHER_IOVA (7ull << 30)
 #define TOKEN_UNKNOWN 0x4711ull
@@ -280,7 +280,7 @@ static void try_hwpt(uint32_t hwpt)
 /* What belongs to one session still does not fit into the next. */
 static void try_new_session(const char *when)
 {
-	int next = luo_create(luo_open(), "incoming-next");
+	int next = luo_create(luo_open(), "calls-next");
 
 	if (lost("next-session", next))
 		return;
@@ -462,10 +462,10 @@ static int incoming_new(unsigned int stage)
 	return 0;
 }
 
-static const struct scenario incoming = {
-	.name = "incoming",
+static const struct scenario restored_calls = {
+	.name = "restored-calls",
 	.rows = "A3,A6,A7,A9,B9",
 	.description = "each call on a kept device until it is finished",
 	.stages = { incoming_old, incoming_new },
 };
-SCENARIO(incoming);
+SCENARIO(restored_calls);
