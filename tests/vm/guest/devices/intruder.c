@@ -22,8 +22,8 @@ static int setup(struct intruders *in, unsigned int i, const char *bdf)
 	};
 	int rc, fd;
 
-	rc = device_setup(&in->device[i], &in->guest->memory,
-			  &in->guest->control->intruder[i], bdf, &plan);
+	rc = device_setup(&in->device[i], &in->vm->memory,
+			  &in->vm->control->intruder[i], bdf, &plan);
 	if (!rc)
 		rc = pci_bind(bdf, "vfio-pci");
 	if (rc)
@@ -35,34 +35,34 @@ static int setup(struct intruders *in, unsigned int i, const char *bdf)
 /* What has been taken from the head of memory since @from is theirs alone. */
 static int translate(struct intruders *in, uint64_t from)
 {
-	struct guest *g = in->guest;
-	uint64_t bytes = g->memory.layout->head_next - from;
+	struct vm *vm = in->vm;
+	uint64_t bytes = vm->memory.layout->head_next - from;
 	uint32_t ioas, hwpt;
 	int rc;
 
 	rc = ioas_alloc(in->iommufd, &ioas);
 	if (!rc)
-		rc = ioas_map_file(in->iommufd, ioas, g->memory.fd, from,
+		rc = ioas_map_file(in->iommufd, ioas, vm->memory.fd, from,
 				   bytes, memory_iova(from));
 	if (!rc)
 		rc = hwpt_alloc(in->iommufd, in->device[0].vfio.devid, ioas,
 				&hwpt);
-	for (unsigned int i = 0; !rc && i < g->control->intruders; i++)
+	for (unsigned int i = 0; !rc && i < vm->control->intruders; i++)
 		rc = vfio_attach(&in->device[i].vfio, hwpt);
 	return rc;
 }
 
-int intruders_start(struct intruders *in, struct guest *g)
+int intruders_start(struct intruders *in, struct vm *vm)
 {
-	uint64_t from = g->memory.layout->head_next;
+	uint64_t from = vm->memory.layout->head_next;
 	char bdf[INTRUDERS_MAX][BDF_BYTES];
 	unsigned int i, count = machine_intruders(bdf);
 	int rc;
 
 	if (!count)
 		return -ENODEV;
-	in->guest = g;
-	g->control->intruders = count;
+	in->vm = vm;
+	vm->control->intruders = count;
 	in->iommufd = iommufd_open();
 	if (in->iommufd < 0)
 		return in->iommufd;
@@ -74,7 +74,7 @@ int intruders_start(struct intruders *in, struct guest *g)
 	rc = translate(in, from);
 	for (i = 0; !rc && i < count; i++) {
 		rc = device_start(&in->device[i]);
-		pump_add(&g->pump, &in->device[i]);
+		pump_add(&vm->pump, &in->device[i]);
 	}
 	for (i = 0; !rc && i < count; i++)
 		if (in->device[i].state->kind == DEVICE_NVME)
@@ -106,7 +106,7 @@ static bool rearm(int config)
 static void *hammer(void *data)
 {
 	struct intruders *in = data;
-	struct control *c = in->guest->control;
+	struct control *c = in->vm->control;
 	int config[INTRUDERS_MAX];
 	unsigned int i;
 
@@ -136,16 +136,16 @@ int intruders_hammer(struct intruders *in)
 	return rc;
 }
 
-void intruders_adopt(struct intruders *in, struct guest *g)
+void intruders_adopt(struct intruders *in, struct vm *vm)
 {
 	memset(in, 0, sizeof(*in));
-	in->guest = g;
+	in->vm = vm;
 	in->iommufd = -1;
-	for (unsigned int i = 0; i < g->control->intruders; i++) {
-		int config = pci_config_open(g->control->intruder[i].bdf);
+	for (unsigned int i = 0; i < vm->control->intruders; i++) {
+		int config = pci_config_open(vm->control->intruder[i].bdf);
 
-		device_adopt(&in->device[i], &g->memory,
-			     &g->control->intruder[i]);
+		device_adopt(&in->device[i], &vm->memory,
+			     &vm->control->intruder[i]);
 		if (config < 0)
 			continue;
 		in->armed += !rearm(config);
@@ -155,7 +155,7 @@ void intruders_adopt(struct intruders *in, struct guest *g)
 
 uint64_t intruders_scan(struct intruders *in)
 {
-	struct control *c = in->guest->control;
+	struct control *c = in->vm->control;
 	uint64_t unseen = 0;
 
 	for (unsigned int i = 0; i < c->intruders; i++) {
@@ -176,7 +176,7 @@ uint64_t intruders_scan(struct intruders *in)
 
 struct device *intruders_nic(struct intruders *in)
 {
-	for (unsigned int i = 0; i < in->guest->control->intruders; i++)
+	for (unsigned int i = 0; i < in->vm->control->intruders; i++)
 		if (in->device[i].state->kind == DEVICE_NIC)
 			return &in->device[i];
 	return NULL;

@@ -9,10 +9,10 @@
 #ifndef LU_INTRUDER_H
 #define LU_INTRUDER_H
 
-#include "guest.h"
+#include "vm.h"
 
 struct intruders {
-	struct guest *guest;
+	struct vm *vm;
 	struct device device[INTRUDERS_MAX];
 	int iommufd;
 	uint64_t rounds; /* of the hammer */
@@ -20,11 +20,11 @@ struct intruders {
 };
 
 /* As many as the machine has; -ENODEV when it has none. */
-int intruders_start(struct intruders *in, struct guest *g);
+int intruders_start(struct intruders *in, struct vm *vm);
 /* Nobody else polls the devices any more when this is called. */
 int intruders_hammer(struct intruders *in);
 /* In the next kernel: lets them try again there as well. */
-void intruders_adopt(struct intruders *in, struct guest *g);
+void intruders_adopt(struct intruders *in, struct vm *vm);
 /*
  * Takes what is in the rings. Returns the number of transfers that nobody had
  * seen before. At the first call that includes some from before the jump: the

@@ -51,7 +51,7 @@ int memory_create(struct memory *m, uint64_t bytes, uint64_t head_bytes)
 	int rc;
 
 	m->base = NULL;
-	m->fd = memfd_create("guest", MFD_CLOEXEC);
+	m->fd = memfd_create("vm", MFD_CLOEXEC);
 	if (m->fd < 0)
 		return -errno;
 	rc = ftruncate(m->fd, bytes) ? -errno : map(m, bytes);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pid 1 of the rig's guests. It mounts, opens the wire, runs one stage of one
- * scenario in a child (the owner), says how that ended and powers off. The
- * stage is told by the command line. Run by hand, "--list" prints the table
- * of scenarios.
+ * pid 1 of the machines the rig starts. It mounts, opens the wire, runs one
+ * stage of one scenario in a child (the owner), says how that ended and powers
+ * off. The stage is given on the command line. Run by hand, "--list" prints the
+ * table of scenarios.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel interface the guest programs use. The three live update calls of
+ * The kernel interface these programs use. The three live update calls of
  * iommufd are spelled out for headers of a kernel that does not have them, so
  * that the same binary also runs, and is refused, on such a kernel.
  */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lines from guest to host look like "LU <nonce> <verb> ...". Each is one
- * write(2), which a tty does not interleave with another, so pid 1, the owner
- * and its threads may all speak at once.
+ * Lines to the host look like "LU <nonce> <verb> ...". Each is one write(2),
+ * which a tty does not interleave with another, so pid 1, the owner and its
+ * threads may all speak at once.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The wire: a serial port of its own that carries what the guest has to say
+ * The wire: a serial port of its own that carries what the machine has to say
  * to the host. The console is for people; nothing on it counts.
  */
 #ifndef LU_WIRE_H

@@ -30,18 +30,18 @@
 /* Where a kernel tells the last one, in guest memory */
 enum { NOTE_TABLES, NOTE_TOTAL, NOTE_FREE };
 
-static struct guest guest;
+static struct vm vm;
 
 static int move_on(unsigned int stage)
 {
-	if (owner_preserve(&guest) || owner_load(&guest, stage))
+	if (owner_preserve(&vm) || owner_load(&vm, stage))
 		return -1;
 	return owner_jump();
 }
 
 static void read_for_ever(bool on)
 {
-	struct device *nvme = guest_nvme(&guest);
+	struct device *nvme = vm_nvme(&vm);
 
 	if (nvme)
 		nvme->nvme.endless = on;
@@ -49,18 +49,18 @@ static void read_for_ever(bool on)
 
 static int first(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
-	if (owner_create(&guest, &plan))
+	if (owner_create(&vm, &plan))
 		return -1;
-	snprintf(guest.suffix, sizeof(guest.suffix), "-1");
+	snprintf(vm.suffix, sizeof(vm.suffix), "-1");
 	read_for_ever(true);
-	if (owner_translate(&guest) || owner_start(&guest))
+	if (owner_translate(&vm) || owner_start(&vm))
 		return -1;
 	owner_ready();
 	traffic_rate(arg_number("rate", RATE));
-	if (owner_warm(&guest))
+	if (owner_warm(&vm))
 		return -1;
 	return move_on(stage);
 }
@@ -82,16 +82,16 @@ static void leak(unsigned int stage)
 		lost("leak", -errno);
 }
 
-/* With nothing of a live update left, and the guest's own in use. */
-static void compare(struct guest *g, unsigned int stage, bool last)
+/* With nothing of a live update left, and the VM's own in use. */
+static void compare(unsigned int stage, bool last)
 {
-	uint64_t *note = g->control->note;
+	uint64_t *note = vm.control->note;
 	int64_t total, free, tables;
 
 	leak(stage);
 	total = meminfo_total();
 	free = meminfo_free();
-	value(owner_tag(g, "free_kib"), free);
+	value(owner_tag(&vm, "free_kib"), free);
 	if (stage > 2 && !last)
 		return;
 	tables = vmstat_iommu_pages();
@@ -113,28 +113,28 @@ static int later(unsigned int stage)
 	bool last = stage > arg_number("n", 3);
 	int rc;
 
-	if (owner_arrive(&guest, SESSION))
+	if (owner_arrive(&vm, SESSION))
 		return -1;
-	snprintf(guest.suffix, sizeof(guest.suffix), "-%u", stage);
+	snprintf(vm.suffix, sizeof(vm.suffix), "-%u", stage);
 	read_for_ever(true);
-	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
-	     owner_release(&guest);
+	rc = owner_reclaim(&vm) || owner_swap(&vm) ||
+	     owner_release(&vm);
 	if (!rc)
-		compare(&guest, stage, last);
+		compare(stage, last);
 	if (!rc && !last)
 		return move_on(stage);
 
 	read_for_ever(false);
 	if (rc)
-		traffic_drain(&guest);
+		traffic_drain(&vm);
 	else
-		owner_settle(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
+		owner_settle(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
 	value("updates", stage - 1);
-	rc |= owner_unbind(&guest);
-	traffic_blobs(&guest);
-	owner_account(&guest);
+	rc |= owner_unbind(&vm);
+	traffic_blobs(&vm);
+	owner_account(&vm);
 	return rc;
 }
 

@@ -2,7 +2,7 @@
 /*
  * A disk that takes no part is read by its native driver all the time, and
  * other disks come and go between preserve and finish, in both kernels, while
- * the guest's devices are kept.
+ * the VM's devices are kept.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,7 @@
 #define PORT_B "rp2"
 #define AT_B "0000:02:00.0"
 
-static struct guest guest;
+static struct vm vm;
 static struct disk stays, in_a, in_b;
 
 static void works(const char *when, const char *what, struct disk *d)
@@ -69,28 +69,28 @@ static int start_disk(void)
 	return 0;
 }
 
-static int untouched_old(unsigned int stage)
+static int bystander_old(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
-	if (start_disk() || owner_begin(&guest, &plan))
+	if (start_disk() || owner_begin(&vm, &plan))
 		return -1;
 	works("before", "disk", &stays);
-	if (owner_preserve(&guest) ||
+	if (owner_preserve(&vm) ||
 	    plug("preserved", &in_b, PORT_B, AT_B) ||
 	    unplug("preserved", &in_b, PORT_B, AT_B) ||
 	    plug("preserved-too", &in_a, PORT_A, AT_A))
 		return -1;
 	/* Both disks are read until this kernel ends. */
-	if (owner_load(&guest, stage))
+	if (owner_load(&vm, stage))
 		return -1;
 	/* While it does so another one comes; nobody waits for that. */
 	event("plug port=%s", PORT_B);
 	return owner_jump();
 }
 
-static int untouched_new(unsigned int stage)
+static int bystander_new(unsigned int stage)
 {
 	int rc;
 
@@ -103,23 +103,23 @@ static int untouched_new(unsigned int stage)
 	works("arrived", PORT_B, &in_b);
 	if (unplug("jumped", &in_a, PORT_A, AT_A) ||
 	    plug("jumped", &in_a, PORT_A, AT_A) ||
-	    owner_arrive(&guest, SESSION) || owner_reclaim(&guest) ||
-	    unplug("claimed", &in_b, PORT_B, AT_B) || owner_swap(&guest) ||
-	    plug("claimed", &in_b, PORT_B, AT_B) || owner_release(&guest))
+	    owner_arrive(&vm, SESSION) || owner_reclaim(&vm) ||
+	    unplug("claimed", &in_b, PORT_B, AT_B) || owner_swap(&vm) ||
+	    plug("claimed", &in_b, PORT_B, AT_B) || owner_release(&vm))
 		return -1;
 	works("finished", "disk", &stays);
 	works("finished", PORT_A, &in_a);
 	works("finished", PORT_B, &in_b);
-	owner_settle(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
-	rc = owner_unbind(&guest);
+	owner_settle(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
+	rc = owner_unbind(&vm);
 	disk_stop(&in_a);
 	disk_stop(&in_b);
 	disk_stop(&stays);
-	traffic_blobs(&guest);
-	owner_verify(&guest);
-	owner_close(&guest);
+	traffic_blobs(&vm);
+	owner_verify(&vm);
+	owner_close(&vm);
 	return rc;
 }
 
@@ -127,6 +127,6 @@ static const struct scenario bystander = {
 	.name = "bystander",
 	.rows = "B6,B10",
 	.description = "disks with a native driver come, go and work",
-	.stages = { untouched_old, untouched_new },
+	.stages = { bystander_old, bystander_new },
 };
 SCENARIO(bystander);

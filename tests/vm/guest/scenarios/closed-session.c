@@ -2,7 +2,7 @@
 /*
  * Two sessions, one of them closed before the jump: the next kernel must know
  * nothing of it. Its device is an ordinary one there, and stands still until
- * somebody takes it; the other guest notices nothing.
+ * somebody takes it; the other VM notices nothing.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,11 +29,11 @@
 /* In guest memory: all there was in the old kernel, in KiB. */
 enum { NOTE_TOTAL };
 
-static struct guest kept, closed;
+static struct vm kept, closed;
 
 static int closed_old(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
 	owner_plan_only(&plan, E1000E_ID);
@@ -66,7 +66,7 @@ static int closed_old(unsigned int stage)
 	return owner_jump();
 }
 
-/* Only what the other guest has is reserved. @total is of the first moment. */
+/* Only what the other VM has is reserved. @total is of the first moment. */
 static void check_memory(int64_t total)
 {
 	int64_t less = (int64_t)kept.control->note[NOTE_TOTAL] - total;

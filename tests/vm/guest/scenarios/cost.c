@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "counts.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "kexec.h"
 #include "luo.h"

@@ -32,7 +32,7 @@
 #define LEAVE (32ull << 10)
 #define HOLD_SECONDS 4
 
-static struct guest guest;
+static struct vm vm;
 
 /* Where this kernel has set memory aside. */
 static uint64_t area_here(void)
@@ -85,7 +85,7 @@ static int panic_now(unsigned int stage)
 
 static int crash_old(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 	uint64_t area;
 	char item[40];
 
@@ -99,11 +99,11 @@ static int crash_old(unsigned int stage)
 	words_carry(item);
 	owner_plan(&plan, SESSION);
 	plan.bytes = CRASH_BYTES;
-	if (owner_begin(&guest, &plan) || owner_preserve(&guest))
+	if (owner_begin(&vm, &plan) || owner_preserve(&vm))
 		return -1;
 	if (arg_number("in", 1) == 1)
 		return panic_now(stage);
-	if (owner_load(&guest, stage))
+	if (owner_load(&vm, stage))
 		return -1;
 	return owner_jump();
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The main story: a guest with a network card and a drive at work goes through
+ * The main story: a VM with a network card and a drive at work goes through
  * a live update, takes everything back and swaps in new translations, while a
  * card that is not preserved tries to write all the time.
  *
@@ -22,7 +22,7 @@
 
 #define SESSION "demo"
 
-static struct guest guest;
+static struct vm vm;
 static struct intruders intruders;
 
 static bool stock(void)
@@ -37,15 +37,15 @@ static uint64_t reads(enum moment when)
 {
 	uint64_t sum = 0;
 
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		const struct device *d = &guest.device[i];
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		const struct device *d = &vm.device[i];
 
 		if (d->state->kind != DEVICE_NVME)
 			continue;
 		if (when == AT_START)
 			sum += d->state->nvme.submitted;
 		else if (when == LAST_SEEN)
-			sum += guest.control->before[i];
+			sum += vm.control->before[i];
 		else
 			sum += device_progress(d);
 	}
@@ -54,19 +54,19 @@ static uint64_t reads(enum moment when)
 
 static int build(void)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
-	if (owner_create(&guest, &plan))
+	if (owner_create(&vm, &plan))
 		return -1;
-	if (!guest_nic(&guest) || !guest_nvme(&guest)) {
+	if (!vm_nic(&vm) || !vm_nvme(&vm)) {
 		check("devices", false, "a card and a drive are needed");
 		return -1;
 	}
-	if (owner_translate(&guest))
+	if (owner_translate(&vm))
 		return -1;
-	value("table_pages_kept", guest.control->table_pages);
-	return lost("intruders-start", intruders_start(&intruders, &guest)) ?
+	value("table_pages_kept", vm.control->table_pages);
+	return lost("intruders-start", intruders_start(&intruders, &vm)) ?
 		       -1 :
 		       0;
 }
@@ -77,9 +77,9 @@ static int preserve_memory(void)
 
 	if (lost("luo-open", luo))
 		return -1;
-	guest.session = luo_create(luo, SESSION);
-	if (lost("session", guest.session) ||
-	    lost("preserve", luo_preserve(guest.session, guest.memory.fd,
+	vm.session = luo_create(luo, SESSION);
+	if (lost("session", vm.session) ||
+	    lost("preserve", luo_preserve(vm.session, vm.memory.fd,
 					  TOKEN_MEMORY)))
 		return -1;
 	event("preserved");
@@ -88,21 +88,21 @@ static int preserve_memory(void)
 
 static int stage_old(unsigned int stage)
 {
-	if (build() || owner_start(&guest))
+	if (build() || owner_start(&vm))
 		return -1;
 	owner_ready();
-	if (owner_warm(&guest))
+	if (owner_warm(&vm))
 		return -1;
-	for (unsigned int i = 0; i < guest.control->intruders; i++) {
+	for (unsigned int i = 0; i < vm.control->intruders; i++) {
 		struct device *d = &intruders.device[i];
 		bool works = device_await_total(d, 1);
 
 		if (lost("intruder-works", works ? 0 : -ETIMEDOUT))
 			return -1;
 	}
-	if (stock() ? preserve_memory() : owner_preserve(&guest))
+	if (stock() ? preserve_memory() : owner_preserve(&vm))
 		return -1;
-	if (owner_load(&guest, stage))
+	if (owner_load(&vm, stage))
 		return -1;
 	value("reads_submitted", reads(AT_START));
 	value("reads_completed_before", reads(NOW));
@@ -117,21 +117,21 @@ static void say_blackout(uint64_t late)
 	uint64_t rearmed = 0;
 
 	value("reads_completed_blackout", reads(NOW) - reads(LAST_SEEN));
-	for (unsigned int i = 0; i < guest.control->intruders; i++)
-		rearmed += guest.control->rearmed[i];
+	for (unsigned int i = 0; i < vm.control->intruders; i++)
+		rearmed += vm.control->rearmed[i];
 	value("intruder_rearmed", rearmed);
 	value("intruder_armed_on_arrival", intruders.armed);
 	value("intruder_found_late", late);
-	for (unsigned int i = 0; i < guest.devices; i++)
-		guest.control->before[i] = device_progress(&guest.device[i]);
+	for (unsigned int i = 0; i < vm.devices; i++)
+		vm.control->before[i] = device_progress(&vm.device[i]);
 }
 
 static void say_transfers(void)
 {
 	uint64_t errors = 0;
 
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		const struct device *d = &guest.device[i];
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		const struct device *d = &vm.device[i];
 
 		errors += d->state->kind == DEVICE_NVME ?
 				  device_errors(d) :
@@ -139,8 +139,8 @@ static void say_transfers(void)
 	}
 	value("reads_completed_after", reads(NOW) - reads(LAST_SEEN));
 	value("data_errors", errors);
-	traffic_values(&guest);
-	traffic_blobs(&guest);
+	traffic_values(&vm);
+	traffic_blobs(&vm);
 	if (intruders_nic(&intruders))
 		traffic_blob("intruder", intruders_nic(&intruders));
 }
@@ -149,21 +149,21 @@ static int take_back(void)
 {
 	int rc;
 
-	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
-	     owner_release(&guest);
+	rc = owner_reclaim(&vm) || owner_swap(&vm) ||
+	     owner_release(&vm);
 	if (!rc)
-		owner_settle(&guest);
+		owner_settle(&vm);
 	else
-		traffic_drain(&guest);
-	return owner_unbind(&guest) || rc ? -1 : 0;
+		traffic_drain(&vm);
+	return owner_unbind(&vm) || rc ? -1 : 0;
 }
 
 /* Nothing is expected, so there is nothing to check but the way out. */
 static int take_stock(void)
 {
-	traffic_drain(&guest);
-	guest_first_scan(&guest);
-	check_rc("finish", guest_finish(&guest), 0);
+	traffic_drain(&vm);
+	vm_first_scan(&vm);
+	check_rc("finish", vm_finish(&vm), 0);
 	return 0;
 }
 
@@ -174,9 +174,9 @@ static int stage_new(unsigned int stage)
 
 	(void)stage;
 	value_text("iommu", "VT-d legacy");
-	if (owner_arrive(&guest, SESSION))
+	if (owner_arrive(&vm, SESSION))
 		return -1;
-	intruders_adopt(&intruders, &guest);
+	intruders_adopt(&intruders, &vm);
 	late = intruders_scan(&intruders);
 	say_blackout(late);
 
@@ -187,10 +187,10 @@ static int stage_new(unsigned int stage)
 		check("intruder-silent", !late,
 		      "%llu transfers after the first look",
 		      (unsigned long long)late);
-		traffic_check(&guest, "");
+		traffic_check(&vm, "");
 	}
 	say_transfers();
-	owner_account(&guest);
+	owner_account(&vm);
 	return rc;
 }
 

@@ -18,7 +18,7 @@
 
 #define SESSION "exclusive"
 
-static struct guest guest;
+static struct vm vm;
 
 static const char *name_for(const char *what, const char *bdf)
 {
@@ -32,7 +32,7 @@ static const char *name_for(const char *what, const char *bdf)
 
 static int native_old(unsigned int stage)
 {
-	return owner_hand_over(&guest, SESSION, stage);
+	return owner_hand_over(&vm, SESSION, stage);
 }
 
 /* Before anything is retrieved. */
@@ -105,7 +105,7 @@ static void try_bridge(const char *bdf)
 		 -EBUSY);
 }
 
-/* The guest's memory, where it notes its devices, is gone by now. */
+/* The VM's memory, where it notes its devices, is gone by now. */
 static void try_bridges_late(void)
 {
 	char bdf[DEVICES_MAX][BDF_BYTES], above[BDF_BYTES];
@@ -125,8 +125,8 @@ static void try_bridges_late(void)
 
 static void try_early(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		const char *bdf = guest.device[i].state->bdf;
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		const char *bdf = vm.device[i].state->bdf;
 
 		try_driver(bdf);
 		try_domain_type(bdf);
@@ -139,14 +139,14 @@ static void try_early(void)
 /* Retrieved, but with an iommufd that is not the one it came with. */
 static int try_iommufd(void)
 {
-	struct device *d = &guest.device[0];
+	struct device *d = &vm.device[0];
 	uint32_t devid;
 	int other, rc;
 
 	other = iommufd_open();
 	if (lost("iommufd", other) ||
-	    lost("retrieve-iommufd", guest_retrieve_iommufd(&guest)) ||
-	    lost("retrieve-device", guest_retrieve_device(&guest, 0)))
+	    lost("retrieve-iommufd", vm_retrieve_iommufd(&vm)) ||
+	    lost("retrieve-device", vm_retrieve_device(&vm, 0)))
 		return -1;
 	rc = vfio_bind(d->vfio.fd, other, &devid);
 	check_rc("bind-elsewhere", rc, -EBUSY);
@@ -156,7 +156,7 @@ static int try_iommufd(void)
 
 static void try_finish(const char *name)
 {
-	check_rc(name, luo_finish(guest.session), -EBUSY);
+	check_rc(name, luo_finish(vm.session), -EBUSY);
 }
 
 static int native_new(unsigned int stage)
@@ -165,34 +165,34 @@ static int native_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	if (owner_arrive(&guest, SESSION))
+	if (owner_arrive(&vm, SESSION))
 		return -1;
 	try_early();
 	try_finish("finish-unretrieved");
 	if (try_iommufd())
 		return -1;
 	try_finish("finish-unbound");
-	if (owner_reclaim(&guest))
+	if (owner_reclaim(&vm))
 		return -1;
-	for (unsigned int i = 0; i < guest.devices; i++)
-		try_open("open-bound", guest.device[i].state->bdf);
-	rc = hwpt_restore(guest.iommufd, TOKEN_HWPT, &id);
+	for (unsigned int i = 0; i < vm.devices; i++)
+		try_open("open-bound", vm.device[i].state->bdf);
+	rc = hwpt_restore(vm.iommufd, TOKEN_HWPT, &id);
 	check_rc("restore-early", rc, 0);
-	check_rc("destroy-in-use", iommufd_destroy(guest.iommufd, id), -EBUSY);
+	check_rc("destroy-in-use", iommufd_destroy(vm.iommufd, id), -EBUSY);
 	try_finish("finish-in-use");
-	if (owner_swap(&guest))
+	if (owner_swap(&vm))
 		return -1;
 	try_finish("finish-undestroyed");
-	if (owner_release(&guest))
+	if (owner_release(&vm))
 		return -1;
-	owner_settle(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
-	rc = owner_unbind(&guest);
-	for (unsigned int i = 0; i < guest.devices; i++)
-		try_driver_late(guest.device[i].state->bdf);
-	traffic_blobs(&guest);
-	owner_account(&guest);
+	owner_settle(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
+	rc = owner_unbind(&vm);
+	for (unsigned int i = 0; i < vm.devices; i++)
+		try_driver_late(vm.device[i].state->bdf);
+	traffic_blobs(&vm);
+	owner_account(&vm);
 	try_bridges_late();
 	return rc;
 }

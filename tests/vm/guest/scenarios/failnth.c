@@ -35,7 +35,7 @@
 #define SPARE_BYTES (64 << 10)
 #define TOKEN_SPARE 0x10000ull
 
-static struct guest guest;
+static struct vm vm;
 static struct kexec_image image;
 static struct device *device; /* the one at hand */
 static int spare = -1; /* session, or what a call has given */
@@ -48,13 +48,13 @@ static uint32_t hwpt_restored;
 /* DMA goes on, and nothing of it was lost. */
 static int still_works(const char *after)
 {
-	uint64_t errors = guest_errors(&guest);
+	uint64_t errors = vm_errors(&vm);
 	char name[64];
 	bool works = true;
 
-	for (unsigned int i = 0; i < guest.devices; i++)
-		if (guest.device[i].vfio.bar)
-			works &= device_await(&guest.device[i], 3);
+	for (unsigned int i = 0; i < vm.devices; i++)
+		if (vm.device[i].vfio.bar)
+			works &= device_await(&vm.device[i], 3);
 	snprintf(name, sizeof(name), "dma-after-%s", after);
 	return check(name, works && !errors, "%s, %llu transfers went wrong",
 		     works ? "going on" : "stands still",
@@ -65,7 +65,7 @@ static int still_works(const char *after)
 
 static void read_for_ever(bool on)
 {
-	struct device *nvme = guest_nvme(&guest);
+	struct device *nvme = vm_nvme(&vm);
 
 	if (nvme)
 		nvme->nvme.endless = on;
@@ -78,17 +78,17 @@ static int session_with(unsigned int files)
 {
 	int rc = 0;
 
-	if (guest.session >= 0)
-		close(guest.session);
-	guest.session = luo_create(luo_open(), SESSION);
-	if (guest.session < 0)
-		return guest.session;
+	if (vm.session >= 0)
+		close(vm.session);
+	vm.session = luo_create(luo_open(), SESSION);
+	if (vm.session < 0)
+		return vm.session;
 	if (files > 0)
-		rc = luo_preserve(guest.session, guest.memory.fd, TOKEN_MEMORY);
+		rc = luo_preserve(vm.session, vm.memory.fd, TOKEN_MEMORY);
 	if (!rc && files > 1)
-		rc = luo_preserve(guest.session, guest.iommufd, TOKEN_IOMMUFD);
+		rc = luo_preserve(vm.session, vm.iommufd, TOKEN_IOMMUFD);
 	for (unsigned int i = 0; !rc && i + 2 < files; i++)
-		rc = luo_preserve(guest.session, guest.device[i].vfio.fd,
+		rc = luo_preserve(vm.session, vm.device[i].vfio.fd,
 				  TOKEN_DEVICE + i);
 	return rc;
 }
@@ -108,17 +108,17 @@ static int undo_create(void)
 
 static int run_mark(void)
 {
-	return hwpt_mark(guest.iommufd, guest.hwpt, TOKEN_HWPT);
+	return hwpt_mark(vm.iommufd, vm.hwpt, TOKEN_HWPT);
 }
 
 static int run_unmark(void)
 {
-	return hwpt_unmark(guest.iommufd, guest.hwpt);
+	return hwpt_unmark(vm.iommufd, vm.hwpt);
 }
 
 static int run_memory(void)
 {
-	return luo_preserve(guest.session, spare_memfd, TOKEN_MEMORY);
+	return luo_preserve(vm.session, spare_memfd, TOKEN_MEMORY);
 }
 
 static int nothing_preserved(void)
@@ -128,7 +128,7 @@ static int nothing_preserved(void)
 
 static int run_iommufd(void)
 {
-	return luo_preserve(guest.session, guest.iommufd, TOKEN_IOMMUFD);
+	return luo_preserve(vm.session, vm.iommufd, TOKEN_IOMMUFD);
 }
 
 static int memory_preserved(void)
@@ -138,12 +138,12 @@ static int memory_preserved(void)
 
 static unsigned int device_index(void)
 {
-	return device - guest.device;
+	return device - vm.device;
 }
 
 static int run_device(void)
 {
-	return luo_preserve(guest.session, device->vfio.fd,
+	return luo_preserve(vm.session, device->vfio.fd,
 			    TOKEN_DEVICE + device_index());
 }
 
@@ -154,15 +154,15 @@ static int earlier_preserved(void)
 
 static int run_close(void)
 {
-	int fd = guest.session;
+	int fd = vm.session;
 
-	guest.session = -1;
+	vm.session = -1;
 	return close(fd) ? -errno : 0;
 }
 
 static int all_preserved(void)
 {
-	return session_with(2 + guest.devices);
+	return session_with(2 + vm.devices);
 }
 
 static int run_load(void)
@@ -230,11 +230,11 @@ static int sweep_iommufd(void)
 /* The tables and records of the first one serve the others as well. */
 static int sweep_devices(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++) {
+	for (unsigned int i = 0; i < vm.devices; i++) {
 		char name[40];
 		struct call call = { name, run_device, earlier_preserved, 0 };
 
-		device = &guest.device[i];
+		device = &vm.device[i];
 		snprintf(name, sizeof(name), "preserve-%s", device->state->bdf);
 		if (sweep_preserve(&call) ||
 		    sweep_mark(&call, "pci_liveupdate_preserve"))
@@ -277,16 +277,16 @@ static int keep_spares(void)
 
 static int begin(void)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
 	plan.bytes = MEMORY_BYTES;
 	plan.slots = SLOTS;
 	plan.reads = READS;
-	if (owner_create(&guest, &plan) || owner_translate(&guest))
+	if (owner_create(&vm, &plan) || owner_translate(&vm))
 		return -1;
 	read_for_ever(true);
-	if (owner_start(&guest))
+	if (owner_start(&vm))
 		return -1;
 	owner_ready();
 	traffic_rate(RATE);
@@ -317,7 +317,7 @@ static int failnth_old(unsigned int stage)
 		leaks = leaks_look();
 		check("leaks-old", !leaks, "%d found", leaks);
 	}
-	if (owner_load(&guest, stage))
+	if (owner_load(&vm, stage))
 		return -1;
 	return owner_jump();
 }
@@ -348,37 +348,37 @@ static int undo_retrieve_memfd(void)
 
 static int run_retrieve_iommufd(void)
 {
-	return guest_retrieve_iommufd(&guest);
+	return vm_retrieve_iommufd(&vm);
 }
 
 static int run_retrieve_device(void)
 {
-	return guest_retrieve_device(&guest, device_index());
+	return vm_retrieve_device(&vm, device_index());
 }
 
 static int run_bind(void)
 {
-	return vfio_bind(device->vfio.fd, guest.iommufd, &device->vfio.devid);
+	return vfio_bind(device->vfio.fd, vm.iommufd, &device->vfio.devid);
 }
 
 static int run_restore(void)
 {
-	return hwpt_restore(guest.iommufd, TOKEN_HWPT, &hwpt_restored);
+	return hwpt_restore(vm.iommufd, TOKEN_HWPT, &hwpt_restored);
 }
 
 static int run_attach(void)
 {
-	return vfio_attach(&device->vfio, guest.hwpt);
+	return vfio_attach(&device->vfio, vm.hwpt);
 }
 
 static int run_destroy(void)
 {
-	return iommufd_destroy(guest.iommufd, hwpt_restored);
+	return iommufd_destroy(vm.iommufd, hwpt_restored);
 }
 
 static int run_finish(void)
 {
-	return luo_finish(guest.session);
+	return luo_finish(vm.session);
 }
 
 static int run_finish_spare(void)
@@ -411,7 +411,7 @@ static int sweep_each(const char *what, int (*run)(void))
 {
 	int next = 0;
 
-	for (unsigned int i = 0; i < guest.devices; i++) {
+	for (unsigned int i = 0; i < vm.devices; i++) {
 		char name[40];
 		struct call call = { name, run, NULL,
 				     SWEEP_LOOKUP | SWEEP_ONCE };
@@ -420,7 +420,7 @@ static int sweep_each(const char *what, int (*run)(void))
 		if (i)
 			call.flags |= SWEEP_MAY_PASS;
 
-		device = &guest.device[i];
+		device = &vm.device[i];
 		snprintf(name, sizeof(name), "%s-%s", what, device->state->bdf);
 		next = sweep(&call, next);
 		if (next < 0)
@@ -445,8 +445,8 @@ static int sweep_spares(void)
 
 static int reach(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		struct device *d = &guest.device[i];
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		struct device *d = &vm.device[i];
 
 		snprintf(d->vfio.bdf, sizeof(d->vfio.bdf), "%s", d->state->bdf);
 		if (lost("config", vfio_find_config(&d->vfio)))
@@ -456,16 +456,16 @@ static int reach(void)
 			value_text("no-bar", "%s", d->state->bdf);
 			continue;
 		}
-		pump_add(&guest.pump, d);
+		pump_add(&vm.pump, d);
 	}
-	return lost("pump", pump_start(&guest.pump)) ? -1 : 0;
+	return lost("pump", pump_start(&vm.pump)) ? -1 : 0;
 }
 
 static int sweep_reclaim(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++)
+	for (unsigned int i = 0; i < vm.devices; i++)
 		if (lost("vfio-pci",
-			 pci_bind(guest.device[i].state->bdf, "vfio-pci")))
+			 pci_bind(vm.device[i].state->bdf, "vfio-pci")))
 			return -1;
 	if (sweep(&retrieve_iommufd, 0) < 0)
 		return -1;
@@ -479,15 +479,15 @@ static int sweep_reclaim(void)
 
 static int sweep_release(void)
 {
-	if (sweep(&restore, 0) < 0 || lost("remap", guest_remap(&guest)) ||
+	if (sweep(&restore, 0) < 0 || lost("remap", vm_remap(&vm)) ||
 	    sweep_each("attach", run_attach) || still_works("attach"))
 		return -1;
 	event("swapped");
 	if (sweep(&destroy, 0) < 0 || sweep(&finish, 0) < 0)
 		return -1;
 	event("finished");
-	close(guest.session);
-	guest.session = -1;
+	close(vm.session);
+	vm.session = -1;
 	return still_works("finish");
 }
 
@@ -497,17 +497,17 @@ static int failnth_new(unsigned int stage)
 
 	(void)stage;
 	if (lost("fault-injection", fault_open()) ||
-	    owner_arrive(&guest, SESSION))
+	    owner_arrive(&vm, SESSION))
 		return -1;
 	read_for_ever(true);
 	rc = sweep_reclaim() || sweep_release() || sweep_spares();
 	read_for_ever(false);
-	traffic_drain(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
-	rc |= owner_unbind(&guest);
-	traffic_blobs(&guest);
-	owner_account(&guest);
+	traffic_drain(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
+	rc |= owner_unbind(&vm);
+	traffic_blobs(&vm);
+	owner_account(&vm);
 	return rc ? -1 : 0;
 }
 

@@ -31,7 +31,7 @@
 #include "traffic.h"
 #include "words.h"
 
-#define GUESTS 3
+#define VMS 3
 #define SECOND 1
 #define SLOTS_FEW 8192
 #define READS_FEW 256
@@ -39,8 +39,8 @@
 #define IMAGE_AT (64ul << 20)
 #define OTHER_IOVA (1ull << 30)
 
-static struct guest guest[GUESTS];
-static const char *const session[GUESTS] = { "first", "second", "third" };
+static struct vm vms[VMS];
+static const char *const session[VMS] = { "first", "second", "third" };
 static char second_bdf[BDF_BYTES];
 static pthread_t unbinder;
 static int unbinder_tid;
@@ -51,19 +51,19 @@ static bool inject(void)
 	return arg_number("inject", 0);
 }
 
-static void name_guests(void)
+static void name_vms(void)
 {
-	for (int i = 0; i < GUESTS; i++)
-		snprintf(guest[i].suffix, sizeof(guest[i].suffix), "-%s",
+	for (int i = 0; i < VMS; i++)
+		snprintf(vms[i].suffix, sizeof(vms[i].suffix), "-%s",
 			 session[i]);
 }
 
 static int begin(void)
 {
-	struct guest_plan plan, whole;
+	struct vm_plan plan, whole;
 
 	owner_plan(&whole, "");
-	for (int i = 0; i < GUESTS; i++) {
+	for (int i = 0; i < VMS; i++) {
 		plan = whole;
 		memset(plan.bdf, 0, sizeof(plan.bdf));
 		plan.bdf[0] = whole.bdf[i];
@@ -71,20 +71,20 @@ static int begin(void)
 		plan.bytes = 128 << 20;
 		plan.slots = SLOTS_FEW;
 		plan.reads = READS_FEW;
-		if (owner_create(&guest[i], &plan))
+		if (owner_create(&vms[i], &plan))
 			return -1;
-		name_guests();
-		if (owner_translate(&guest[i]))
+		name_vms();
+		if (owner_translate(&vms[i]))
 			return -1;
 	}
-	for (int i = 0; i < GUESTS; i++)
-		if (owner_start(&guest[i]))
+	for (int i = 0; i < VMS; i++)
+		if (owner_start(&vms[i]))
 			return -1;
 	snprintf(second_bdf, sizeof(second_bdf), "%s",
-		 guest[SECOND].device[0].state->bdf);
+		 vms[SECOND].device[0].state->bdf);
 	owner_ready();
-	for (int i = 0; i < GUESTS; i++)
-		if (owner_warm(&guest[i]))
+	for (int i = 0; i < VMS; i++)
+		if (owner_warm(&vms[i]))
 			return -1;
 	return 0;
 }
@@ -154,19 +154,20 @@ static void check_going_on(const char *why, const struct counts *before)
 {
 	char name[64];
 
-	for (int i = 0; i < GUESTS; i++) {
-		struct guest *g = &guest[i];
-		const struct device *d = &g->device[0];
+	for (int i = 0; i < VMS; i++) {
+		struct vm *vm = &vms[i];
+		const struct device *d = &vm->device[0];
 
-		snprintf(name, sizeof(name), "%s-works%s", why, g->suffix);
+		snprintf(name, sizeof(name), "%s-works%s", why, vm->suffix);
 		check(name, device_await(d, 5), "%s", d->state->bdf);
-		snprintf(name, sizeof(name), "%s-map%s", why, g->suffix);
-		check_rc(name, ioas_map_file(g->iommufd, g->ioas, g->memory.fd,
-					     0, PAGE_BYTES, OTHER_IOVA),
+		snprintf(name, sizeof(name), "%s-map%s", why, vm->suffix);
+		check_rc(name,
+			 ioas_map_file(vm->iommufd, vm->ioas, vm->memory.fd, 0,
+				       PAGE_BYTES, OTHER_IOVA),
 			 -EBUSY);
-		snprintf(name, sizeof(name), "%s-detach%s", why, g->suffix);
+		snprintf(name, sizeof(name), "%s-detach%s", why, vm->suffix);
 		check_rc(name, vfio_detach(&d->vfio), -EBUSY);
-		snprintf(name, sizeof(name), "%s-reset%s", why, g->suffix);
+		snprintf(name, sizeof(name), "%s-reset%s", why, vm->suffix);
 		check_rc(name, vfio_reset(&d->vfio), -EBUSY);
 	}
 	snprintf(name, sizeof(name), "%s-counts", why);
@@ -184,20 +185,20 @@ static int jump_refused(const char *why, int want, const struct counts *before)
 	return 0;
 }
 
-/* The second guest gives up, and its device is free at last. */
+/* The second VM gives up, and its device is free at last. */
 static void second_leaves(void)
 {
-	struct guest *g = &guest[SECOND];
+	struct vm *vm = &vms[SECOND];
 
-	pump_stop(&g->pump);
-	close(g->session);
-	g->session = -1;
-	device_disconnect(&g->device[0]);
+	pump_stop(&vm->pump);
+	close(vm->session);
+	vm->session = -1;
+	device_disconnect(&vm->device[0]);
 	if (!inject()) {
 		pthread_join(unbinder, NULL);
 		check_rc("unbind", unbinder_rc, 0);
 	}
-	check_rc("second-leaves", guest_unbind(g), 0);
+	check_rc("second-leaves", vm_unbind(vm), 0);
 }
 
 static int freeze_old(unsigned int stage)
@@ -209,8 +210,8 @@ static int freeze_old(unsigned int stage)
 		return -1;
 	if (!inject() && lost("unbind-begin", unbind_begin()))
 		return -1;
-	for (int i = 0; i < GUESTS; i++)
-		if (owner_preserve(&guest[i]))
+	for (int i = 0; i < VMS; i++)
+		if (owner_preserve(&vms[i]))
 			return -1;
 	if (lost("counts", counts_read(&before)) ||
 	    jump_refused("no-image", -EINVAL, &before))
@@ -225,15 +226,15 @@ static int freeze_old(unsigned int stage)
 	    jump_refused("second-session", want, &before))
 		return -1;
 	second_leaves();
-	for (int i = 0; i < GUESTS; i++)
-		if (i != SECOND && owner_load(&guest[i], stage))
+	for (int i = 0; i < VMS; i++)
+		if (i != SECOND && owner_load(&vms[i], stage))
 			return -1;
 	return owner_jump();
 }
 
-static int take_back(struct guest *g)
+static int take_back(struct vm *vm)
 {
-	return owner_reclaim(g) || owner_swap(g) || owner_release(g);
+	return owner_reclaim(vm) || owner_swap(vm) || owner_release(vm);
 }
 
 static int freeze_new(unsigned int stage)
@@ -242,33 +243,33 @@ static int freeze_new(unsigned int stage)
 	int rc = 0, i;
 
 	(void)stage;
-	for (i = 0; i < GUESTS; i++)
-		if (i != SECOND && owner_arrive(&guest[i], session[i]))
+	for (i = 0; i < VMS; i++)
+		if (i != SECOND && owner_arrive(&vms[i], session[i]))
 			return -1;
-	name_guests();
-	was = guest[0].control->iommu_pages;
+	name_vms();
+	was = vms[0].control->iommu_pages;
 	rc = luo_retrieve_session(luo_open(), session[SECOND]);
 	check_rc("second-session", rc < 0 ? rc : 0, -ENOENT);
 	rc = 0;
-	for (i = 0; i < GUESTS; i++)
+	for (i = 0; i < VMS; i++)
 		if (i != SECOND)
-			rc |= take_back(&guest[i]);
+			rc |= take_back(&vms[i]);
 	if (!lost("second-device", pci_find(NVME_ID, 0, second_bdf)))
 		fresh_use("second-device", second_bdf);
 	traffic_stop_host();
-	for (i = 0; i < GUESTS; i++) {
+	for (i = 0; i < VMS; i++) {
 		if (i == SECOND)
 			continue;
-		traffic_quiet(&guest[i]);
-		traffic_check(&guest[i], "");
-		traffic_values(&guest[i]);
-		rc |= owner_unbind(&guest[i]);
-		traffic_blobs(&guest[i]);
-		owner_verify(&guest[i]);
+		traffic_quiet(&vms[i]);
+		traffic_check(&vms[i], "");
+		traffic_values(&vms[i]);
+		rc |= owner_unbind(&vms[i]);
+		traffic_blobs(&vms[i]);
+		owner_verify(&vms[i]);
 	}
-	for (i = 0; i < GUESTS; i++)
+	for (i = 0; i < VMS; i++)
 		if (i != SECOND)
-			owner_close(&guest[i]);
+			owner_close(&vms[i]);
 	owner_count(was);
 	return rc ? -1 : 0;
 }

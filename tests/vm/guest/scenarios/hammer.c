@@ -53,7 +53,7 @@ enum {
 	TABLES
 };
 
-static struct guest guest;
+static struct vm vm;
 /* A device on the bus of the kept ones, and where it goes to and fro. */
 static struct vfio mover = { .fd = -1 };
 static uint32_t mover_hwpt;
@@ -62,66 +62,66 @@ static void *anonymous;
 
 static const struct vfio *kept(void)
 {
-	return &guest.device[0].vfio;
+	return &vm.device[0].vfio;
 }
 
 static int call_map(void)
 {
-	return ioas_map_memory(guest.iommufd, guest.ioas, anonymous,
+	return ioas_map_memory(vm.iommufd, vm.ioas, anonymous,
 			       PAGE_BYTES, OTHER_IOVA);
 }
 
 static int call_map_file(void)
 {
-	return ioas_map_file(guest.iommufd, guest.ioas, guest.memory.fd, 0,
+	return ioas_map_file(vm.iommufd, vm.ioas, vm.memory.fd, 0,
 			     PAGE_BYTES, OTHER_IOVA);
 }
 
 static int call_copy(void)
 {
-	return ioas_copy(guest.iommufd, guest.ioas, OTHER_IOVA, guest.ioas,
+	return ioas_copy(vm.iommufd, vm.ioas, OTHER_IOVA, vm.ioas,
 			 MEMORY_IOVA, PAGE_BYTES);
 }
 
 static int call_unmap(void)
 {
-	return ioas_unmap(guest.iommufd, guest.ioas, MEMORY_IOVA,
-			  guest.memory.layout->bytes);
+	return ioas_unmap(vm.iommufd, vm.ioas, MEMORY_IOVA,
+			  vm.memory.layout->bytes);
 }
 
 static int call_unmap_all(void)
 {
-	return ioas_unmap(guest.iommufd, guest.ioas, 0, UINT64_MAX);
+	return ioas_unmap(vm.iommufd, vm.ioas, 0, UINT64_MAX);
 }
 
 static int call_type1_map(void)
 {
-	return type1_map(guest.iommufd, anonymous, PAGE_BYTES, OTHER_IOVA);
+	return type1_map(vm.iommufd, anonymous, PAGE_BYTES, OTHER_IOVA);
 }
 
 static int call_type1_unmap(void)
 {
-	return type1_unmap_all(guest.iommufd);
+	return type1_unmap_all(vm.iommufd);
 }
 
 static int call_destroy_hwpt(void)
 {
-	return iommufd_destroy(guest.iommufd, guest.hwpt);
+	return iommufd_destroy(vm.iommufd, vm.hwpt);
 }
 
 static int call_destroy_ioas(void)
 {
-	return iommufd_destroy(guest.iommufd, guest.ioas);
+	return iommufd_destroy(vm.iommufd, vm.ioas);
 }
 
 static int call_mark(void)
 {
-	return hwpt_mark(guest.iommufd, guest.hwpt, TOKEN_HWPT + 7);
+	return hwpt_mark(vm.iommufd, vm.hwpt, TOKEN_HWPT + 7);
 }
 
 static int call_unmark(void)
 {
-	return hwpt_unmark(guest.iommufd, guest.hwpt);
+	return hwpt_unmark(vm.iommufd, vm.hwpt);
 }
 
 static int call_attach(void)
@@ -131,7 +131,7 @@ static int call_attach(void)
 
 static int call_attach_same(void)
 {
-	return vfio_attach(kept(), guest.hwpt);
+	return vfio_attach(kept(), vm.hwpt);
 }
 
 static int call_detach(void)
@@ -176,24 +176,24 @@ static int call_group_type(void)
 
 static int call_dirty(void)
 {
-	return hwpt_dirty_tracking(guest.iommufd, guest.hwpt, true);
+	return hwpt_dirty_tracking(vm.iommufd, vm.hwpt, true);
 }
 
 static int call_punch(void)
 {
-	return fallocate(guest.memory.fd,
+	return fallocate(vm.memory.fd,
 			 FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-			 guest.memory.layout->bytes) ? -errno : 0;
+			 vm.memory.layout->bytes) ? -errno : 0;
 }
 
 static int call_truncate(void)
 {
-	return ftruncate(guest.memory.fd, PAGE_BYTES) ? -errno : 0;
+	return ftruncate(vm.memory.fd, PAGE_BYTES) ? -errno : 0;
 }
 
 static int call_drop(void)
 {
-	return madvise(guest.memory.base, guest.memory.layout->bytes,
+	return madvise(vm.memory.base, vm.memory.layout->bytes,
 		       MADV_REMOVE) ? -errno : 0;
 }
 
@@ -205,7 +205,7 @@ static int call_move(void)
 	if (!rc)
 		rc = vfio_detach(&mover);
 	if (!rc)
-		__atomic_add_fetch(&guest.control->note[MOVES], 1,
+		__atomic_add_fetch(&vm.control->note[MOVES], 1,
 				   __ATOMIC_RELAXED);
 	return rc;
 }
@@ -250,7 +250,7 @@ static const struct call {
 
 static void try_call(unsigned int i)
 {
-	uint64_t *note = guest.control->note;
+	uint64_t *note = vm.control->note;
 	const struct call *c = &calls[i];
 	int rc = c->call();
 
@@ -274,11 +274,11 @@ static void *hammer_main(void *first)
 /* Tables over the same maps, made and thrown away: slow, so apart. */
 static void *tables_main(void *unused)
 {
-	uint64_t *note = guest.control->note;
+	uint64_t *note = vm.control->note;
 	uint32_t hwpt;
 
-	while (!hwpt_alloc(guest.iommufd, mover.devid, guest.ioas, &hwpt) &&
-	       !iommufd_destroy(guest.iommufd, hwpt))
+	while (!hwpt_alloc(vm.iommufd, mover.devid, vm.ioas, &hwpt) &&
+	       !iommufd_destroy(vm.iommufd, hwpt))
 		note[TABLES]++;
 	return unused;
 }
@@ -286,7 +286,7 @@ static void *tables_main(void *unused)
 /* What is written must be there a moment later: no device writes to it. */
 static void *plain_main(void *unused)
 {
-	uint64_t *note = guest.control->note;
+	uint64_t *note = vm.control->note;
 	const uint64_t words = PLAIN_BYTES / sizeof(uint64_t);
 
 	for (uint64_t turn = 1;; turn++) {
@@ -341,13 +341,13 @@ static int mover_start(void)
 	fd = vfio_cdev_open(bdf[0]);
 	if (fd < 0)
 		return fd;
-	rc = vfio_start(&mover, bdf[0], fd, guest.iommufd);
+	rc = vfio_start(&mover, bdf[0], fd, vm.iommufd);
 	if (!rc)
-		rc = ioas_alloc(guest.iommufd, &ioas);
+		rc = ioas_alloc(vm.iommufd, &ioas);
 	if (!rc)
-		rc = ioas_map_file(guest.iommufd, ioas, guest.memory.fd, 0,
+		rc = ioas_map_file(vm.iommufd, ioas, vm.memory.fd, 0,
 				   PAGE_BYTES, OTHER_IOVA);
-	return rc ? rc : hwpt_alloc(guest.iommufd, mover.devid, ioas,
+	return rc ? rc : hwpt_alloc(vm.iommufd, mover.devid, ioas,
 				    &mover_hwpt);
 }
 
@@ -357,32 +357,32 @@ static int spares_mark(void)
 	int rc = 0;
 
 	for (int i = 0; !rc && i < SPARES; i++) {
-		rc = hwpt_alloc(guest.iommufd, guest.device[0].vfio.devid,
-				guest.ioas, &hwpt);
+		rc = hwpt_alloc(vm.iommufd, vm.device[0].vfio.devid,
+				vm.ioas, &hwpt);
 		if (!rc)
-			rc = hwpt_mark(guest.iommufd, hwpt, spare_tokens[i]);
+			rc = hwpt_mark(vm.iommufd, hwpt, spare_tokens[i]);
 	}
 	return rc;
 }
 
 static int hammer_old(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
 	plan.bytes = arg_number("mem", 256) << 20;
 	plan.slots = SLOTS_FEW;
 	plan.reads = READS_FEW;
-	if (owner_begin(&guest, &plan) ||
-	    lost("type1", ioas_compatible(guest.iommufd, guest.ioas)) ||
+	if (owner_begin(&vm, &plan) ||
+	    lost("type1", ioas_compatible(vm.iommufd, vm.ioas)) ||
 	    lost("mover", mover_start()) || lost("spares", spares_mark()) ||
-	    owner_preserve(&guest) || owner_load(&guest, stage) ||
+	    owner_preserve(&vm) || owner_load(&vm, stage) ||
 	    lost("threads", start_threads()))
 		return -1;
 	/* All of them are under way before the jump begins */
 	for (int i = 0; i < 20000; i++) {
-		if (guest.control->note[CALLS] >= CALLS_BEFORE &&
-		    guest.control->note[TABLES])
+		if (vm.control->note[CALLS] >= CALLS_BEFORE &&
+		    vm.control->note[TABLES])
 			break;
 		usleep(1000);
 	}
@@ -391,7 +391,7 @@ static int hammer_old(unsigned int stage)
 
 static void check_notes(void)
 {
-	const uint64_t *note = guest.control->note;
+	const uint64_t *note = vm.control->note;
 
 	value("hammer_calls", note[CALLS]);
 	value("hammer_moves", note[MOVES]);
@@ -420,9 +420,9 @@ static int spares_release(void)
 
 	for (int i = 0; i < SPARES; i++) {
 		snprintf(name, sizeof(name), "spare-%d", i);
-		rc = hwpt_restore(guest.iommufd, spare_tokens[i], &hwpt);
+		rc = hwpt_restore(vm.iommufd, spare_tokens[i], &hwpt);
 		if (!rc)
-			rc = iommufd_destroy(guest.iommufd, hwpt);
+			rc = iommufd_destroy(vm.iommufd, hwpt);
 		if (!check_rc(name, rc, 0))
 			return -1;
 	}
@@ -434,20 +434,20 @@ static int hammer_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	if (owner_arrive(&guest, SESSION))
+	if (owner_arrive(&vm, SESSION))
 		return -1;
 	check_notes();
-	rc = owner_reclaim(&guest) || owner_swap(&guest) || spares_release() ||
-	     owner_release(&guest);
+	rc = owner_reclaim(&vm) || owner_swap(&vm) || spares_release() ||
+	     owner_release(&vm);
 	if (rc)
-		traffic_drain(&guest);
+		traffic_drain(&vm);
 	else
-		owner_settle(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
-	rc |= owner_unbind(&guest);
-	traffic_blobs(&guest);
-	owner_account(&guest);
+		owner_settle(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
+	rc |= owner_unbind(&vm);
+	traffic_blobs(&vm);
+	owner_account(&vm);
 	return rc ? -1 : 0;
 }
 

@@ -10,7 +10,7 @@
 
 #include "cases.h"
 #include "counts.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "report.h"
 #include "scenario.h"

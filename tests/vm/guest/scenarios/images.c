@@ -31,7 +31,7 @@
 #define NAMES_AT 24
 #define NAME_BYTES 48
 
-static struct guest guest;
+static struct vm vm;
 
 /* What is changed in a copy of the good image. */
 struct forgery {
@@ -116,8 +116,8 @@ static int forge(const struct forgery *f)
 
 static bool goes_on(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++)
-		if (!device_await(&guest.device[i], 20))
+	for (unsigned int i = 0; i < vm.devices; i++)
+		if (!device_await(&vm.device[i], 20))
 			return false;
 	return true;
 }
@@ -188,19 +188,19 @@ static void check_list(const char *path)
 
 static int images_old(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	check_list("/sys/kernel/iommu_liveupdate/reads");
 	check_list("/sys/kernel/iommu_liveupdate/writes");
 	owner_plan(&plan, SESSION);
 	plan.bytes = 256 << 20;
-	if (owner_create(&guest, &plan))
+	if (owner_create(&vm, &plan))
 		return -1;
-	guest_nvme(&guest)->nvme.endless = true;
-	if (owner_translate(&guest) || owner_start(&guest))
+	vm_nvme(&vm)->nvme.endless = true;
+	if (owner_translate(&vm) || owner_start(&vm))
 		return -1;
 	owner_ready();
-	if (owner_warm(&guest) || owner_preserve(&guest))
+	if (owner_warm(&vm) || owner_preserve(&vm))
 		return -1;
 	try_others();
 	try_stock();
@@ -209,7 +209,7 @@ static int images_old(unsigned int stage)
 		try_forgery(&forgeries[i]);
 	check("log-newer", klog_has("does not read \"iommu-v1\""),
 	      "the kernel says what is missing");
-	if (owner_load(&guest, stage))
+	if (owner_load(&vm, stage))
 		return -1;
 	return owner_jump();
 }
@@ -219,20 +219,20 @@ static int images_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	if (owner_arrive(&guest, SESSION))
+	if (owner_arrive(&vm, SESSION))
 		return -1;
-	guest_nvme(&guest)->nvme.endless = false;
-	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
-	     owner_release(&guest);
+	vm_nvme(&vm)->nvme.endless = false;
+	rc = owner_reclaim(&vm) || owner_swap(&vm) ||
+	     owner_release(&vm);
 	if (rc)
-		traffic_drain(&guest);
+		traffic_drain(&vm);
 	else
-		owner_settle(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
-	rc |= owner_unbind(&guest);
-	traffic_blobs(&guest);
-	owner_account(&guest);
+		owner_settle(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
+	rc |= owner_unbind(&vm);
+	traffic_blobs(&vm);
+	owner_account(&vm);
 	return rc;
 }
 

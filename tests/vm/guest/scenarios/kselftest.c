@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guest.h"
+#include "vm.h"
 #include "kexec.h"
 #include "owner.h"
 #include "report.h"

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "cases.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "luo.h"
 #include "report.h"

@@ -11,7 +11,7 @@
 
 #include "bench.h"
 #include "counts.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "luo.h"
 #include "report.h"

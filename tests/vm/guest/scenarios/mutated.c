@@ -32,7 +32,7 @@
 #define FAILED "/sys/module/liveupdate_fail/parameters/failed"
 #define UNKNOWN 99
 
-static struct guest guest;
+static struct vm vm;
 
 /* What became of a device. */
 struct outcome {
@@ -99,29 +99,29 @@ static bool all_have_failed(void)
 /* As owner_begin(), but frames lost since another kernel count for nothing. */
 static int begin(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
 	/* Few: a drive of QEMU finishes all of them before it resets. */
 	plan.reads = 512;
 	plan.bytes = 256 << 20;
-	if (owner_create(&guest, &plan))
+	if (owner_create(&vm, &plan))
 		return -1;
-	snprintf(guest.suffix, sizeof(guest.suffix), "-%u", stage);
-	if (owner_translate(&guest) || owner_start(&guest))
+	snprintf(vm.suffix, sizeof(vm.suffix), "-%u", stage);
+	if (owner_translate(&vm) || owner_start(&vm))
 		return -1;
 	if (stage == 1)
 		owner_ready();
-	return owner_warm(&guest);
+	return owner_warm(&vm);
 }
 
 static int hand_over(unsigned int stage)
 {
 	if (lost("mutate", choose(stage)) || begin(stage) ||
-	    owner_preserve(&guest) ||
+	    owner_preserve(&vm) ||
 	    lost("kexec-load", kexec_load_stage(stage + 1)))
 		return -1;
-	pump_stop(&guest.pump);
+	pump_stop(&vm.pump);
 	return owner_jump();
 }
 
@@ -132,7 +132,7 @@ static const char *name_for(const char *what, unsigned int i)
 	char *out = text[turn++ % 4];
 
 	snprintf(out, sizeof(text[0]), "%s-%s%s", what,
-		 guest.device[i].state->bdf, guest.suffix);
+		 vm.device[i].state->bdf, vm.suffix);
 	return out;
 }
 
@@ -141,14 +141,14 @@ static unsigned int look(void)
 	unsigned int blocked = 0;
 	uint16_t cmd;
 
-	for (unsigned int i = 0; i < guest.devices; i++) {
+	for (unsigned int i = 0; i < vm.devices; i++) {
 		struct outcome *o = &outcome[i];
 
 		memset(o, 0, sizeof(*o));
 		cmd = 0;
-		pci_read16(guest.device[i].state->bdf, PCI_COMMAND, &cmd);
+		pci_read16(vm.device[i].state->bdf, PCI_COMMAND, &cmd);
 		o->blocked = !(cmd & PCI_COMMAND_MASTER);
-		o->waiting = device_waiting(&guest.device[i]);
+		o->waiting = device_waiting(&vm.device[i]);
 		blocked += o->blocked;
 	}
 	return blocked;
@@ -157,12 +157,12 @@ static unsigned int look(void)
 /* The session gives what is whole, and the documented errors for the rest. */
 static int retrieve(void)
 {
-	int rc, all = guest_retrieve_iommufd(&guest);
+	int rc, all = vm_retrieve_iommufd(&vm);
 
-	check(owner_tag(&guest, "iommufd"),
+	check(owner_tag(&vm, "iommufd"),
 	      !all || all == -EINVAL || all == -ENOENT, "%s",
 	      errno_name(all));
-	for (unsigned int i = 0; i < guest.devices; i++) {
+	for (unsigned int i = 0; i < vm.devices; i++) {
 		struct outcome *o = &outcome[i];
 
 		/*
@@ -171,7 +171,7 @@ static int retrieve(void)
 		 */
 		if (all && !o->blocked)
 			continue;
-		rc = guest_retrieve_device(&guest, i);
+		rc = vm_retrieve_device(&vm, i);
 		o->retrieved = !rc;
 		check(name_for("device", i),
 		      o->blocked ? rc == -EIO || rc == -ENODEV :
@@ -184,35 +184,35 @@ static int retrieve(void)
 
 static void go_on(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		struct device *d = &guest.device[i];
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		struct device *d = &vm.device[i];
 		int rc;
 
 		if (!outcome[i].retrieved || outcome[i].blocked)
 			continue;
-		rc = device_connect(d, d->vfio.fd, guest.iommufd);
+		rc = device_connect(d, d->vfio.fd, vm.iommufd);
 		outcome[i].bound = check_rc(name_for("bound", i), rc, 0);
 		if (outcome[i].bound)
-			pump_add(&guest.pump, d);
+			pump_add(&vm.pump, d);
 	}
-	if (lost("pump", pump_start(&guest.pump)))
+	if (lost("pump", pump_start(&vm.pump)))
 		return;
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		const struct device *d = &guest.device[i];
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		const struct device *d = &vm.device[i];
 
 		if (outcome[i].bound)
 			check(name_for("goes-on", i), device_goes_on(d, 1),
 			      "%llu transfers",
 			      (unsigned long long)device_progress(d));
 	}
-	pump_stop(&guest.pump);
+	pump_stop(&vm.pump);
 }
 
 /* Not one transfer since this kernel first looked. */
 static void check_still(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		uint32_t now = device_waiting(&guest.device[i]);
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		uint32_t now = device_waiting(&vm.device[i]);
 
 		if (outcome[i].blocked)
 			check(name_for("stands-still", i),
@@ -223,8 +223,8 @@ static void check_still(void)
 
 static void detach_all(uint32_t hwpt)
 {
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		struct vfio *v = &guest.device[i].vfio;
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		struct vfio *v = &vm.device[i].vfio;
 
 		if (!outcome[i].bound)
 			continue;
@@ -241,8 +241,8 @@ static unsigned int remove_unbound(void)
 {
 	unsigned int stuck = 0;
 
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		const char *bdf = guest.device[i].state->bdf;
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		const char *bdf = vm.device[i].state->bdf;
 
 		if (outcome[i].bound)
 			continue;
@@ -261,15 +261,15 @@ static bool take_apart(bool have_iommufd)
 	uint32_t id = 0;
 
 	if (have_iommufd &&
-	    check_rc(owner_tag(&guest, "restore"),
-		     hwpt_restore(guest.iommufd, TOKEN_HWPT, &id), 0))
+	    check_rc(owner_tag(&vm, "restore"),
+		     hwpt_restore(vm.iommufd, TOKEN_HWPT, &id), 0))
 		detach_all(id);
 	stuck = remove_unbound();
 	if (id)
-		check_rc(owner_tag(&guest, "destroy"),
-			 iommufd_destroy(guest.iommufd, id),
+		check_rc(owner_tag(&vm, "destroy"),
+			 iommufd_destroy(vm.iommufd, id),
 			 stuck ? -EBUSY : 0);
-	check_rc(owner_tag(&guest, "finish"), guest_finish(&guest),
+	check_rc(owner_tag(&vm, "finish"), vm_finish(&vm),
 		 stuck ? -EBUSY : 0);
 	return !stuck;
 }
@@ -294,23 +294,23 @@ static void use_all(unsigned int stage)
  */
 static void reset_blocked(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++)
+	for (unsigned int i = 0; i < vm.devices; i++)
 		if (outcome[i].blocked)
 			check_rc(name_for("reset", i),
-				 pci_write_file(guest.device[i].state->bdf,
+				 pci_write_file(vm.device[i].state->bdf,
 						"reset", "1"), 0);
 }
 
 /* The same for one that cannot be reset: its reads have to come home. */
 static void await_stuck(void)
 {
-	for (unsigned int i = 0; i < guest.devices; i++)
+	for (unsigned int i = 0; i < vm.devices; i++)
 		if (!outcome[i].bound && !outcome[i].blocked)
-			pump_add(&guest.pump, &guest.device[i]);
-	if (lost("pump", pump_start(&guest.pump)))
+			pump_add(&vm.pump, &vm.device[i]);
+	if (lost("pump", pump_start(&vm.pump)))
 		return;
-	for (unsigned int i = 0; i < guest.devices; i++) {
-		struct device *d = &guest.device[i];
+	for (unsigned int i = 0; i < vm.devices; i++) {
+		struct device *d = &vm.device[i];
 		uint64_t all = d->state->nvme.submitted, left;
 
 		if (d->state->kind != DEVICE_NVME || outcome[i].blocked)
@@ -319,27 +319,27 @@ static void await_stuck(void)
 		check(name_for("reads-home", i), device_await_total(d, all),
 		      "%llu were left", (unsigned long long)left);
 	}
-	pump_stop(&guest.pump);
+	pump_stop(&vm.pump);
 }
 
 /* Everything that can be had is back, and serves anybody. */
 static void put_away(unsigned int stage)
 {
 	/* What went on without an owner has filled buffers nobody looked at */
-	for (unsigned int i = 0; i < guest.devices; i++)
-		device_poll(&guest.device[i]);
-	check_rc(owner_tag(&guest, "rescan"), pci_rescan(), 0);
+	for (unsigned int i = 0; i < vm.devices; i++)
+		device_poll(&vm.device[i]);
+	check_rc(owner_tag(&vm, "rescan"), pci_rescan(), 0);
 	reset_blocked();
-	owner_unbind(&guest);
-	owner_verify(&guest);
-	owner_close(&guest);
+	owner_unbind(&vm);
+	owner_verify(&vm);
+	owner_close(&vm);
 	use_all(stage);
 }
 
 /* An ordinary kexec: nobody preserves anything. */
 static int start_over(unsigned int stage)
 {
-	check_rc(owner_tag(&guest, "rescan"), pci_rescan(), 0);
+	check_rc(owner_tag(&vm, "rescan"), pci_rescan(), 0);
 	reset_blocked();
 	await_stuck();
 	words_carry("-liveupdate_fail.nth");
@@ -353,17 +353,17 @@ static int look_at_all(unsigned int stage)
 	unsigned long want = arg_number("blocked", UNKNOWN);
 	unsigned int blocked;
 
-	snprintf(guest.suffix, sizeof(guest.suffix), "-%u", stage);
+	snprintf(vm.suffix, sizeof(vm.suffix), "-%u", stage);
 	blocked = look();
-	value(owner_tag(&guest, "blocked"), blocked);
+	value(owner_tag(&vm, "blocked"), blocked);
 	if (all_have_failed())
 		want = 0;
 	if (want != UNKNOWN)
 		check("blocked", blocked == want, "%u devices, %lu expected",
 		      blocked, want);
-	for (unsigned int i = 0; i < guest.devices; i++)
+	for (unsigned int i = 0; i < vm.devices; i++)
 		if (lost("vfio-pci",
-			 pci_bind(guest.device[i].state->bdf, "vfio-pci")))
+			 pci_bind(vm.device[i].state->bdf, "vfio-pci")))
 			return -1;
 	return 0;
 }
@@ -396,7 +396,7 @@ static int mutated_new(unsigned int stage)
 	} else {
 		if (rc >= 0)
 			close(rc);
-		if (owner_arrive(&guest, SESSION) || look_at_all(stage))
+		if (owner_arrive(&vm, SESSION) || look_at_all(stage))
 			return -1;
 		rc = retrieve();
 		go_on();

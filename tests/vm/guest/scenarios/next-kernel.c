@@ -44,7 +44,7 @@
 /* Frames each second: the ring is to last until the devices are let go. */
 #define RATE 300
 
-static struct guest guest;
+static struct vm vm;
 
 static const char *const lines[] = {
 	"live update: DMA goes on through domain",
@@ -93,15 +93,15 @@ static void check_log(void)
 
 static int next_old(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	memory_iova_start = NEXT_IOVA;
 	owner_plan(&plan, SESSION);
 	plan.bytes = NEXT_BYTES;
-	if (owner_begin(&guest, &plan))
+	if (owner_begin(&vm, &plan))
 		return -1;
 	traffic_rate(RATE);
-	if (owner_preserve(&guest) || owner_load(&guest, stage))
+	if (owner_preserve(&vm) || owner_load(&vm, stage))
 		return -1;
 	return owner_jump();
 }
@@ -184,24 +184,24 @@ static int next_taken(void)
 	int rc;
 
 	memory_iova_start = NEXT_IOVA;
-	if (owner_arrive(&guest, SESSION) || fill(&spare))
+	if (owner_arrive(&vm, SESSION) || fill(&spare))
 		return -1;
 	sleep(HOLD_SECONDS);
 	if (!whole(&spare, "spare-whole"))
 		return -1;
-	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
-	     owner_release(&guest);
+	rc = owner_reclaim(&vm) || owner_swap(&vm) ||
+	     owner_release(&vm);
 	if (!rc)
-		owner_settle(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
-	rc |= owner_unbind(&guest);
-	traffic_blobs(&guest);
+		owner_settle(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
+	rc |= owner_unbind(&vm);
+	traffic_blobs(&vm);
 	whole(&spare, "spare-whole-after");
 	/* Table pages are not counted: the two kernels may need other ones. */
 	spare_give(&spare);
-	owner_verify(&guest);
-	owner_close(&guest);
+	owner_verify(&vm);
+	owner_close(&vm);
 	return rc;
 }
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cases.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "luo.h"
 #include "report.h"

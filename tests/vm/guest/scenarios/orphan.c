@@ -48,12 +48,11 @@ struct walk {
 	char bdf[BDF_BYTES];
 };
 
-static struct guest guest;
+static struct vm vm;
 
 static int begin(const struct walk *w)
 {
-	struct guest *g = &guest;
-	const struct guest_plan plan = {
+	const struct vm_plan plan = {
 		.session = step_name[w->step],
 		.bytes = GUEST_BYTES,
 		.slots = 1024,
@@ -61,41 +60,40 @@ static int begin(const struct walk *w)
 		.reads = 128,
 		.bdf = { w->bdf },
 	};
-	int rc = guest_create(g, &plan);
+	int rc = vm_create(&vm, &plan);
 
 	if (!rc)
-		rc = guest_bind(g);
+		rc = vm_bind(&vm);
 	if (!rc)
-		rc = guest_remap(g);
+		rc = vm_remap(&vm);
 	if (!rc)
-		rc = guest_attach(g, g->hwpt);
+		rc = vm_attach(&vm, vm.hwpt);
 	if (!rc)
-		rc = guest_start(g);
-	if (!rc && g->device[0].state->kind == DEVICE_NVME)
-		nvme_submit_all(&g->device[0].nvme);
+		rc = vm_start(&vm);
+	if (!rc && vm.device[0].state->kind == DEVICE_NVME)
+		nvme_submit_all(&vm.device[0].nvme);
 	return rc;
 }
 
 static int walk(void *arg)
 {
 	const struct walk *w = arg;
-	struct guest *g = &guest;
 	int rc = begin(w);
 
 	if (rc)
 		return rc;
-	g->session = w->session;
-	if (g->session < 0)
-		g->session = luo_create(luo_open(), step_name[w->step]);
-	if (g->session < 0)
-		return g->session;
-	rc = hwpt_mark(g->iommufd, g->hwpt, TOKEN_HWPT);
+	vm.session = w->session;
+	if (vm.session < 0)
+		vm.session = luo_create(luo_open(), step_name[w->step]);
+	if (vm.session < 0)
+		return vm.session;
+	rc = hwpt_mark(vm.iommufd, vm.hwpt, TOKEN_HWPT);
 	if (!rc && w->step >= STEP_MEMORY)
-		rc = luo_preserve(g->session, g->memory.fd, TOKEN_MEMORY);
+		rc = luo_preserve(vm.session, vm.memory.fd, TOKEN_MEMORY);
 	if (!rc && w->step >= STEP_IOMMUFD)
-		rc = luo_preserve(g->session, g->iommufd, TOKEN_IOMMUFD);
+		rc = luo_preserve(vm.session, vm.iommufd, TOKEN_IOMMUFD);
 	if (!rc && w->step >= STEP_DEVICE)
-		rc = luo_preserve(g->session, g->device[0].vfio.fd,
+		rc = luo_preserve(vm.session, vm.device[0].vfio.fd,
 				  TOKEN_DEVICE);
 	if (!rc && w->step >= STEP_LOADED)
 		rc = kexec_load_stage(w->stage + 1);

@@ -39,7 +39,7 @@ static const char *const step_name[STEPS] = {
 	"bound",   "swapped", "destroyed", "finished",
 };
 
-static struct guest guest[STEPS];
+static struct vm vms[STEPS];
 
 static int reaper_old(unsigned int stage)
 {
@@ -51,9 +51,9 @@ static int reaper_old(unsigned int stage)
 		return -1;
 	traffic_rate(RATE);
 	for (int i = 0; i < STEPS; i++) {
-		struct guest *g = &guest[i];
+		struct vm *vm = &vms[i];
 		/* Few: a drive of QEMU does them all before it resets. */
-		const struct guest_plan plan = {
+		const struct vm_plan plan = {
 			.session = step_name[i],
 			.bytes = GUEST_BYTES,
 			.slots = 1024,
@@ -61,47 +61,47 @@ static int reaper_old(unsigned int stage)
 			.bdf = { bdf[i] },
 		};
 
-		if (owner_create(g, &plan) || owner_translate(g) ||
-		    owner_start(g))
+		if (owner_create(vm, &plan) || owner_translate(vm) ||
+		    owner_start(vm))
 			return -1;
-		snprintf(g->suffix, sizeof(g->suffix), "-%s", step_name[i]);
+		snprintf(vm->suffix, sizeof(vm->suffix), "-%s", step_name[i]);
 	}
 	owner_ready();
 	for (int i = 0; i < STEPS; i++)
-		if (owner_preserve(&guest[i]))
+		if (owner_preserve(&vms[i]))
 			return -1;
 	if (lost("note", note_leave(NOTE, pages)))
 		return -1;
-	if (owner_load(&guest[0], stage))
+	if (owner_load(&vms[0], stage))
 		return -1;
 	for (int i = 0; i < STEPS; i++)
-		pump_stop(&guest[i].pump);
+		pump_stop(&vms[i].pump);
 	return owner_jump();
 }
 
 static int walk(void *arg)
 {
 	unsigned int step = *(unsigned int *)arg;
-	struct guest *g = &guest[step];
+	struct vm *vm = &vms[step];
 	int rc = 0;
 
 	if (step >= STEP_MEMORY)
-		rc = guest_retrieve_memory(g, step_name[step]);
+		rc = vm_retrieve_memory(vm, step_name[step]);
 	if (!rc && step >= STEP_IOMMUFD)
-		rc = guest_retrieve_iommufd(g);
+		rc = vm_retrieve_iommufd(vm);
 	if (!rc && step >= STEP_DEVICE)
-		rc = guest_retrieve_device(g, 0);
+		rc = vm_retrieve_device(vm, 0);
 	if (!rc && step >= STEP_BOUND)
-		rc = device_connect(&g->device[0], g->device[0].vfio.fd,
-				    g->iommufd);
+		rc = device_connect(&vm->device[0], vm->device[0].vfio.fd,
+				    vm->iommufd);
 	if (!rc && step >= STEP_SWAPPED)
-		rc = guest_remap(g);
+		rc = vm_remap(vm);
 	if (!rc && step >= STEP_SWAPPED)
-		rc = guest_attach(g, g->hwpt);
+		rc = vm_attach(vm, vm->hwpt);
 	if (!rc && step >= STEP_DESTROYED)
-		rc = guest_destroy_restored(g);
+		rc = vm_destroy_restored(vm);
 	if (!rc && step >= STEP_FINISHED)
-		rc = luo_finish(g->session);
+		rc = luo_finish(vm->session);
 	return rc;
 }
 

@@ -29,18 +29,18 @@
 /* The IDs of an iommufd's first few objects. */
 #define IDS 8
 
-/* The card's guest, the drive's guest. */
-static struct guest a, b;
+/* The card's VM, the drive's VM. */
+static struct vm a, b;
 
-static int create(struct guest *g, const char *session, uint32_t id,
+static int create(struct vm *vm, const char *session, uint32_t id,
 		  uint64_t bytes)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, session);
 	owner_plan_only(&plan, id);
 	plan.bytes = bytes;
-	return owner_create(g, &plan) || owner_translate(g) ? -1 : 0;
+	return owner_create(vm, &plan) || owner_translate(vm) ? -1 : 0;
 }
 
 static int preserve_bare(void)
@@ -180,7 +180,7 @@ static int try_order(void)
 	struct vfio *v = &a.device[0].vfio;
 	uint32_t devid;
 
-	if (lost("device-first", guest_retrieve_device(&a, 0)) ||
+	if (lost("device-first", vm_retrieve_device(&a, 0)) ||
 	    lost("iommufd", none))
 		return -1;
 	session = luo_retrieve_session(luo_open(), SESSION_B);
@@ -190,7 +190,7 @@ static int try_order(void)
 	if (lost("iommufd-first", other))
 		return -1;
 	/* Who has the right iommufd still has to take the session's file. */
-	if (lost("iommufd", guest_retrieve_iommufd(&a)))
+	if (lost("iommufd", vm_retrieve_iommufd(&a)))
 		return -1;
 	check_open("", "open-group-retrieved",
 		   vfio_group_open(a.device[0].state->bdf, a.iommufd));
@@ -352,7 +352,7 @@ static int try_finished(void)
 	if (lost("session-anew", a.session))
 		return -1;
 	check_rc("mark-anew", hwpt_mark(a.iommufd, a.hwpt, TOKEN_HWPT), 0);
-	rc = guest_preserve(&a, &what);
+	rc = vm_preserve(&a, &what);
 	check("preserve-anew", !rc, "%s: %s", what, errno_name(rc));
 	close(a.session);
 	a.session = -1;

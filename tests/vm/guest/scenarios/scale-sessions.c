@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two guests in one owner, each with memory, an iommufd and a session of its
+ * Two VMs in one owner, each with memory, an iommufd and a session of its
  * own, sharing out whatever devices the machine has between them. Each
  * iommufd also has a marked HWPT that no device is attached to. Beside them a
  * crowd of sessions without devices: 256 HWPTs in all.
@@ -18,7 +18,7 @@
 #include "traffic.h"
 #include "words.h"
 
-#define GUESTS 2
+#define VMS 2
 #define TOKEN_SPARE (TOKEN_HWPT + 1)
 #define SLOTS_MANY 8192
 #define READS_MANY 256
@@ -26,21 +26,21 @@
 /* A device of the machine that nobody keeps, and for the crowd to borrow. */
 #define LENT "0000:00:09.0"
 
-static struct guest guest[GUESTS];
-static const char *const session[GUESTS] = { "scale-a", "scale-b" };
+static struct vm vms[VMS];
+static const char *const session[VMS] = { "scale-a", "scale-b" };
 
-static void name_guests(void)
+static void name_vms(void)
 {
-	for (int i = 0; i < GUESTS; i++)
-		snprintf(guest[i].suffix, sizeof(guest[i].suffix), "-%c",
+	for (int i = 0; i < VMS; i++)
+		snprintf(vms[i].suffix, sizeof(vms[i].suffix), "-%c",
 			 'a' + i);
 }
 
-/* The first half of the devices goes to the first guest. */
-static void share_out(struct guest_plan *plan, int which)
+/* The first half of the devices goes to the first VM. */
+static void share_out(struct vm_plan *plan, int which)
 {
 	unsigned int all = 0, half, first, count;
-	struct guest_plan whole;
+	struct vm_plan whole;
 
 	owner_plan(&whole, session[which]);
 	while (all < DEVICES_MAX && whole.bdf[all])
@@ -58,20 +58,20 @@ static void share_out(struct guest_plan *plan, int which)
 }
 
 /* A HWPT over half of the memory, with nobody on it. */
-static int spare_hwpt(struct guest *g)
+static int spare_hwpt(struct vm *vm)
 {
 	uint32_t ioas, hwpt;
 	int rc;
 
-	rc = ioas_alloc(g->iommufd, &ioas);
+	rc = ioas_alloc(vm->iommufd, &ioas);
 	if (!rc)
-		rc = ioas_map_file(g->iommufd, ioas, g->memory.fd, 0,
-				   g->memory.layout->bytes / 2, MEMORY_IOVA);
+		rc = ioas_map_file(vm->iommufd, ioas, vm->memory.fd, 0,
+				   vm->memory.layout->bytes / 2, MEMORY_IOVA);
 	if (!rc)
-		rc = hwpt_alloc(g->iommufd, g->device[0].vfio.devid, ioas,
+		rc = hwpt_alloc(vm->iommufd, vm->device[0].vfio.devid, ioas,
 				&hwpt);
 	if (!rc)
-		rc = hwpt_mark(g->iommufd, hwpt, TOKEN_SPARE);
+		rc = hwpt_mark(vm->iommufd, hwpt, TOKEN_SPARE);
 	return lost("spare-hwpt", rc) ? -1 : 0;
 }
 
@@ -95,58 +95,58 @@ static int make_crowd(void)
 
 static int scale_old(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 	int i;
 
-	for (i = 0; i < GUESTS; i++) {
+	for (i = 0; i < VMS; i++) {
 		share_out(&plan, i);
-		if (owner_create(&guest[i], &plan))
+		if (owner_create(&vms[i], &plan))
 			return -1;
-		name_guests();
-		if (owner_translate(&guest[i]))
+		name_vms();
+		if (owner_translate(&vms[i]))
 			return -1;
 	}
 	if (make_crowd())
 		return -1;
-	for (i = 0; i < GUESTS; i++)
-		if (owner_start(&guest[i]))
+	for (i = 0; i < VMS; i++)
+		if (owner_start(&vms[i]))
 			return -1;
 	owner_ready();
-	for (i = 0; i < GUESTS; i++)
-		if (owner_warm(&guest[i]) || spare_hwpt(&guest[i]) ||
-		    owner_preserve(&guest[i]))
+	for (i = 0; i < VMS; i++)
+		if (owner_warm(&vms[i]) || spare_hwpt(&vms[i]) ||
+		    owner_preserve(&vms[i]))
 			return -1;
-	for (i = 0; i < GUESTS; i++)
-		if (owner_load(&guest[i], stage))
+	for (i = 0; i < VMS; i++)
+		if (owner_load(&vms[i], stage))
 			return -1;
 	return owner_jump();
 }
 
-static int take_back(struct guest *g)
+static int take_back(struct vm *vm)
 {
 	uint32_t spare, first;
 	int rc;
 
-	if (owner_reclaim(g))
+	if (owner_reclaim(vm))
 		return -1;
-	rc = hwpt_restore(g->iommufd, TOKEN_SPARE, &spare);
-	check_rc(owner_tag(g, "restore-spare"), rc, 0);
-	if (rc || owner_swap(g))
+	rc = hwpt_restore(vm->iommufd, TOKEN_SPARE, &spare);
+	check_rc(owner_tag(vm, "restore-spare"), rc, 0);
+	if (rc || owner_swap(vm))
 		return -1;
 
 	/* A restored HWPT is as good as any for another attach. */
-	rc = hwpt_restore(g->iommufd, TOKEN_HWPT, &first);
+	rc = hwpt_restore(vm->iommufd, TOKEN_HWPT, &first);
 	if (!rc)
-		rc = guest_attach(g, first);
-	check_rc(owner_tag(g, "attach-restored"), rc, 0);
-	rc = iommufd_destroy(g->iommufd, first);
-	check_rc(owner_tag(g, "destroy-in-use"), rc, -EBUSY);
-	rc = guest_attach(g, g->hwpt);
-	check_rc(owner_tag(g, "attach-new"), rc, 0);
+		rc = vm_attach(vm, first);
+	check_rc(owner_tag(vm, "attach-restored"), rc, 0);
+	rc = iommufd_destroy(vm->iommufd, first);
+	check_rc(owner_tag(vm, "destroy-in-use"), rc, -EBUSY);
+	rc = vm_attach(vm, vm->hwpt);
+	check_rc(owner_tag(vm, "attach-new"), rc, 0);
 
-	rc = iommufd_destroy(g->iommufd, spare);
-	check_rc(owner_tag(g, "destroy-spare"), rc, 0);
-	return owner_release(g);
+	rc = iommufd_destroy(vm->iommufd, spare);
+	check_rc(owner_tag(vm, "destroy-spare"), rc, 0);
+	return owner_release(vm);
 }
 
 static int scale_new(unsigned int stage)
@@ -155,29 +155,29 @@ static int scale_new(unsigned int stage)
 	int i, rc = 0;
 
 	(void)stage;
-	for (i = 0; i < GUESTS; i++)
-		if (owner_arrive(&guest[i], session[i]))
+	for (i = 0; i < VMS; i++)
+		if (owner_arrive(&vms[i], session[i]))
 			return -1;
-	name_guests();
-	was = guest[0].control->iommu_pages;
-	for (i = 0; i < GUESTS; i++)
-		rc |= take_back(&guest[i]);
+	name_vms();
+	was = vms[0].control->iommu_pages;
+	for (i = 0; i < VMS; i++)
+		rc |= take_back(&vms[i]);
 	if (!crowd_take_apart(CROWD))
 		rc = -1;
 
 	traffic_stop_host();
-	for (i = 0; i < GUESTS; i++) {
+	for (i = 0; i < VMS; i++) {
 		if (!rc)
-			owner_reads_done(&guest[i]);
-		traffic_quiet(&guest[i]);
-		traffic_check(&guest[i], "");
-		traffic_values(&guest[i]);
-		rc |= owner_unbind(&guest[i]);
-		traffic_blobs(&guest[i]);
-		owner_verify(&guest[i]);
+			owner_reads_done(&vms[i]);
+		traffic_quiet(&vms[i]);
+		traffic_check(&vms[i], "");
+		traffic_values(&vms[i]);
+		rc |= owner_unbind(&vms[i]);
+		traffic_blobs(&vms[i]);
+		owner_verify(&vms[i]);
 	}
-	for (i = 0; i < GUESTS; i++)
-		owner_close(&guest[i]);
+	for (i = 0; i < VMS; i++)
+		owner_close(&vms[i]);
 	owner_count(was);
 	return rc;
 }

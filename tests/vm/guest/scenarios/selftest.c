@@ -78,8 +78,8 @@ static int run_splat(unsigned int stage)
  */
 static int run_lost_dma(unsigned int stage)
 {
-	static struct guest guest;
-	struct guest_plan plan;
+	static struct vm vm;
+	struct vm_plan plan;
 	struct vfio *vfio;
 	int rc;
 
@@ -88,19 +88,19 @@ static int run_lost_dma(unsigned int stage)
 	owner_plan_only(&plan, E1000E_ID);
 	plan.bytes = 128 << 20;
 	plan.slots = 1024;
-	if (owner_begin(&guest, &plan))
+	if (owner_begin(&vm, &plan))
 		return -1;
-	vfio = &guest_nic(&guest)->vfio;
+	vfio = &vm_nic(&vm)->vfio;
 	rc = vfio_detach(vfio);
 	usleep(100000);
 	if (!rc)
-		rc = vfio_attach(vfio, guest.hwpt);
+		rc = vfio_attach(vfio, vm.hwpt);
 	lost("detach-attach", rc);
-	traffic_drain(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
-	traffic_blobs(&guest);
-	return owner_unbind(&guest);
+	traffic_drain(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
+	traffic_blobs(&vm);
+	return owner_unbind(&vm);
 }
 
 #define SELFTEST(var, title, run, text)            \

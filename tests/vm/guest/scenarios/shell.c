@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "guest.h"
+#include "vm.h"
 #include "report.h"
 #include "scenario.h"
 #include "words.h"

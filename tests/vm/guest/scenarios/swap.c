@@ -19,24 +19,24 @@
 #define RATE 4000
 #define SESSION "swap"
 
-static struct guest guest;
+static struct vm vm;
 
 static int back_and_forth(void)
 {
 	unsigned long count = arg_number("n", REPLACES);
-	uint64_t frames, errors = guest_errors(&guest);
-	struct device *nic = guest_nic(&guest);
+	uint64_t frames, errors = vm_errors(&vm);
+	struct device *nic = vm_nic(&vm);
 	uint32_t other;
 	int rc;
 
-	rc = hwpt_alloc(guest.iommufd, nic->vfio.devid, guest.ioas, &other);
+	rc = hwpt_alloc(vm.iommufd, nic->vfio.devid, vm.ioas, &other);
 	if (lost("second-hwpt", rc))
 		return -1;
 	traffic_rate(arg_number("rate", RATE));
 	frames = device_progress(nic);
 	event("replace-begin");
 	for (unsigned long i = 0; i < count; i++) {
-		rc = guest_attach(&guest, i & 1 ? guest.hwpt : other);
+		rc = vm_attach(&vm, i & 1 ? vm.hwpt : other);
 		if (rc || !device_await(nic, 1)) {
 			check("replace", false, "number %lu: %s", i,
 			      rc ? errno_name(rc) : "no frame any more");
@@ -48,12 +48,12 @@ static int back_and_forth(void)
 	value("replaces", count);
 	value("frames_meanwhile", device_progress(nic) - frames);
 	device_await(nic, 100);
-	value("replace_frames_lost", guest_errors(&guest) - errors);
+	value("replace_frames_lost", vm_errors(&vm) - errors);
 	/* Leave on the first of the two, whatever the number was. */
-	rc = guest_attach(&guest, guest.hwpt);
+	rc = vm_attach(&vm, vm.hwpt);
 	if (lost("replace-last", rc))
 		return -1;
-	return lost("destroy-other", iommufd_destroy(guest.iommufd, other)) ?
+	return lost("destroy-other", iommufd_destroy(vm.iommufd, other)) ?
 		       -1 :
 		       0;
 }
@@ -62,30 +62,30 @@ static int ending(int rc)
 {
 	traffic_stop_host();
 	if (!rc)
-		owner_reads_done(&guest);
-	traffic_quiet(&guest);
-	traffic_check(&guest, "");
-	traffic_values(&guest);
-	rc |= owner_unbind(&guest);
-	traffic_blobs(&guest);
-	owner_account(&guest);
+		owner_reads_done(&vm);
+	traffic_quiet(&vm);
+	traffic_check(&vm, "");
+	traffic_values(&vm);
+	rc |= owner_unbind(&vm);
+	traffic_blobs(&vm);
+	owner_account(&vm);
 	return rc;
 }
 
 static int swap_here(unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	(void)stage;
 	owner_plan(&plan, SESSION);
-	if (owner_begin(&guest, &plan))
+	if (owner_begin(&vm, &plan))
 		return -1;
 	return ending(back_and_forth());
 }
 
 static int swap_old(unsigned int stage)
 {
-	return owner_hand_over(&guest, SESSION, stage);
+	return owner_hand_over(&vm, SESSION, stage);
 }
 
 static int swap_new(unsigned int stage)
@@ -93,10 +93,10 @@ static int swap_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	if (owner_arrive(&guest, SESSION))
+	if (owner_arrive(&vm, SESSION))
 		return -1;
-	rc = owner_reclaim(&guest) || owner_swap(&guest) ||
-	     owner_release(&guest) || back_and_forth();
+	rc = owner_reclaim(&vm) || owner_swap(&vm) ||
+	     owner_release(&vm) || back_and_forth();
 	return ending(rc ? -1 : 0);
 }
 

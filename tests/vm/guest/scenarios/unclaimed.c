@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A session that nobody claims in the new kernel. The next live update takes no
- * notice of it: the other guest's devices and transfers go on, and in the third
+ * notice of it: the other VM's devices and transfers go on, and in the third
  * kernel the unclaimed device is a plain one and its memory is free.
  *
  * With lu.args=all:1 nobody claims anything, and the kernel in the middle ends
@@ -30,17 +30,17 @@
 /* In guest memory: what was not reserved in the second kernel. */
 enum { NOTE_TOTAL };
 
-static struct guest a, b;
+static struct vm a, b;
 
-static int create(struct guest *g, const char *session, uint32_t id)
+static int create(struct vm *vm, const char *session, uint32_t id)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, session);
 	owner_plan_only(&plan, id);
 	plan.bytes = BYTES;
 	plan.reads = READS;
-	return owner_create(g, &plan) || owner_translate(g) ? -1 : 0;
+	return owner_create(vm, &plan) || owner_translate(vm) ? -1 : 0;
 }
 
 static int unclaimed_old(unsigned int stage)
@@ -49,7 +49,7 @@ static int unclaimed_old(unsigned int stage)
 		return -1;
 	snprintf(b.suffix, sizeof(b.suffix), "-unclaimed");
 	/* It is never stopped by its owner. */
-	guest_nvme(&b)->nvme.endless = true;
+	vm_nvme(&b)->nvme.endless = true;
 	if (owner_start(&a) || owner_start(&b))
 		return -1;
 	owner_ready();

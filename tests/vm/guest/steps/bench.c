@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "luo.h"
 

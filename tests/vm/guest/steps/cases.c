@@ -4,7 +4,7 @@
 
 #include "cases.h"
 #include "counts.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "report.h"
 

@@ -5,7 +5,7 @@
 
 #include "bench.h"
 #include "crowd.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "luo.h"
 #include "report.h"

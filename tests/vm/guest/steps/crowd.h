@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Many small guests, without a device once they are made: a memfd, an iommufd
+ * Many small VMs, without a device once they are made: a memfd, an iommufd
  * with a few marked HWPTs over it, a session. One device lends itself to each
  * of them in turn, because a HWPT is made for one.
  */

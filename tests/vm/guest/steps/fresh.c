@@ -2,15 +2,15 @@
 #include <stdio.h>
 
 #include "fresh.h"
-#include "guest.h"
+#include "vm.h"
 #include "report.h"
 
 #define FRESH_BYTES (64ull << 20)
 #define TRANSFERS 20
 
-static int start(struct guest *g, const char *bdf)
+static int start(struct vm *vm, const char *bdf)
 {
-	const struct guest_plan plan = {
+	const struct vm_plan plan = {
 		.session = "fresh",
 		.bytes = FRESH_BYTES,
 		.slots = 1024,
@@ -19,37 +19,37 @@ static int start(struct guest *g, const char *bdf)
 	};
 	int rc;
 
-	rc = guest_create(g, &plan);
+	rc = vm_create(vm, &plan);
 	if (!rc)
-		rc = guest_bind(g);
+		rc = vm_bind(vm);
 	if (!rc)
-		rc = guest_remap(g);
+		rc = vm_remap(vm);
 	if (!rc)
-		rc = guest_attach(g, g->hwpt);
+		rc = vm_attach(vm, vm->hwpt);
 	if (!rc)
-		rc = guest_start(g);
-	return rc ? rc : pump_start(&g->pump);
+		rc = vm_start(vm);
+	return rc ? rc : pump_start(&vm->pump);
 }
 
 void fresh_use(const char *name, const char *bdf)
 {
-	static struct guest g;
+	static struct vm vm;
 	char text[80];
 	bool works;
 	int rc;
 
-	rc = start(&g, bdf);
+	rc = start(&vm, bdf);
 	snprintf(text, sizeof(text), "%s-starts", name);
 	if (check_rc(text, rc, 0)) {
-		if (g.device[0].state->kind == DEVICE_NVME)
-			nvme_submit_all(&g.device[0].nvme);
-		works = device_await(&g.device[0], TRANSFERS);
+		if (vm.device[0].state->kind == DEVICE_NVME)
+			nvme_submit_all(&vm.device[0].nvme);
+		works = device_await(&vm.device[0], TRANSFERS);
 		snprintf(text, sizeof(text), "%s-works", name);
 		check(text, works, "%llu transfers",
-		      (unsigned long long)device_progress(&g.device[0]));
+		      (unsigned long long)device_progress(&vm.device[0]));
 	}
-	pump_stop(&g.pump);
+	pump_stop(&vm.pump);
 	snprintf(text, sizeof(text), "%s-closes", name);
-	check_rc(text, guest_unbind(&g), 0);
-	guest_close(&g);
+	check_rc(text, vm_unbind(&vm), 0);
+	vm_close(&vm);
 }

@@ -20,17 +20,17 @@
 #define FRAMES_WARM 1100
 #define READS_WARM 20
 
-const char *owner_tag(const struct guest *g, const char *name)
+const char *owner_tag(const struct vm *vm, const char *name)
 {
 	static char text[8][64];
 	static unsigned int turn;
 	char *out = text[turn++ % 8];
 
-	snprintf(out, sizeof(text[0]), "%s%s", name, g->suffix);
+	snprintf(out, sizeof(text[0]), "%s%s", name, vm->suffix);
 	return out;
 }
 
-void owner_plan(struct guest_plan *plan, const char *session)
+void owner_plan(struct vm_plan *plan, const char *session)
 {
 	static char bdf[DEVICES_MAX][BDF_BYTES];
 	unsigned int count = machine_kept(bdf);
@@ -44,7 +44,7 @@ void owner_plan(struct guest_plan *plan, const char *session)
 		plan->bdf[i] = bdf[i];
 }
 
-void owner_plan_only(struct guest_plan *plan, uint32_t id)
+void owner_plan_only(struct vm_plan *plan, uint32_t id)
 {
 	unsigned int count = 0;
 
@@ -55,39 +55,39 @@ void owner_plan_only(struct guest_plan *plan, uint32_t id)
 		plan->bdf[count++] = NULL;
 }
 
-int owner_create(struct guest *g, const struct guest_plan *plan)
+int owner_create(struct vm *vm, const struct vm_plan *plan)
 {
 	int64_t pages = vmstat_iommu_pages();
 
-	if (lost("guest-create", guest_create(g, plan)))
+	if (lost("vm-create", vm_create(vm, plan)))
 		return -1;
-	g->control->iommu_pages = pages;
-	return lost("machine", g->devices ? 0 : -ENODEV) ? -1 : 0;
+	vm->control->iommu_pages = pages;
+	return lost("machine", vm->devices ? 0 : -ENODEV) ? -1 : 0;
 }
 
-int owner_translate(struct guest *g)
+int owner_translate(struct vm *vm)
 {
 	int64_t before;
 
-	if (lost("guest-bind", guest_bind(g)))
+	if (lost("vm-bind", vm_bind(vm)))
 		return -1;
 	before = vmstat_iommu_pages();
-	if (lost("guest-map", guest_remap(g)) ||
-	    lost("guest-attach", guest_attach(g, g->hwpt)))
+	if (lost("vm-map", vm_remap(vm)) ||
+	    lost("vm-attach", vm_attach(vm, vm->hwpt)))
 		return -1;
-	g->control->table_pages = vmstat_iommu_pages() - before;
+	vm->control->table_pages = vmstat_iommu_pages() - before;
 	return 0;
 }
 
-int owner_start(struct guest *g)
+int owner_start(struct vm *vm)
 {
-	if (lost("guest-start", guest_start(g)))
+	if (lost("vm-start", vm_start(vm)))
 		return -1;
-	for (unsigned int i = 0; i < g->devices; i++)
-		if (g->device[i].state->kind == DEVICE_NVME)
-			nvme_submit_all(&g->device[i].nvme);
+	for (unsigned int i = 0; i < vm->devices; i++)
+		if (vm->device[i].state->kind == DEVICE_NVME)
+			nvme_submit_all(&vm->device[i].nvme);
 	/* From here on the queues belong to the pump's thread. */
-	return lost("pump", pump_start(&g->pump)) ? -1 : 0;
+	return lost("pump", pump_start(&vm->pump)) ? -1 : 0;
 }
 
 void owner_ready(void)
@@ -95,45 +95,45 @@ void owner_ready(void)
 	event("ready");
 }
 
-int owner_warm(struct guest *g)
+int owner_warm(struct vm *vm)
 {
-	for (unsigned int i = 0; i < g->devices; i++) {
-		const struct device *d = &g->device[i];
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		const struct device *d = &vm->device[i];
 		bool nic = d->state->kind == DEVICE_NIC;
 
 		if (device_await_total(d, nic ? FRAMES_WARM : READS_WARM))
 			continue;
-		check(owner_tag(g, "traffic"), false, "%s stands still",
+		check(owner_tag(vm, "traffic"), false, "%s stands still",
 		      d->state->bdf);
 		return -1;
 	}
 	return 0;
 }
 
-int owner_begin(struct guest *g, const struct guest_plan *plan)
+int owner_begin(struct vm *vm, const struct vm_plan *plan)
 {
-	if (owner_create(g, plan) || owner_translate(g) || owner_start(g))
+	if (owner_create(vm, plan) || owner_translate(vm) || owner_start(vm))
 		return -1;
 	owner_ready();
-	return owner_warm(g);
+	return owner_warm(vm);
 }
 
-int owner_preserve(struct guest *g)
+int owner_preserve(struct vm *vm)
 {
 	int luo = luo_open(), rc;
 	const char *what;
 
 	if (lost("luo-open", luo))
 		return -1;
-	g->session = luo_create(luo, g->control->session);
-	if (lost("session", g->session))
+	vm->session = luo_create(luo, vm->control->session);
+	if (lost("session", vm->session))
 		return -1;
-	if (lost("mark", hwpt_mark(g->iommufd, g->hwpt, TOKEN_HWPT)))
+	if (lost("mark", hwpt_mark(vm->iommufd, vm->hwpt, TOKEN_HWPT)))
 		return -1;
 	event("marked");
-	rc = guest_preserve(g, &what);
+	rc = vm_preserve(vm, &what);
 	if (rc) {
-		check(owner_tag(g, "preserve"), false, "%s: %s", what,
+		check(owner_tag(vm, "preserve"), false, "%s: %s", what,
 		      errno_name(rc));
 		return -1;
 	}
@@ -142,10 +142,10 @@ int owner_preserve(struct guest *g)
 }
 
 /* Each device still makes transfers. */
-static bool all_work(struct guest *g, unsigned int frames)
+static bool all_work(struct vm *vm, unsigned int frames)
 {
-	for (unsigned int i = 0; i < g->devices; i++) {
-		const struct device *d = &g->device[i];
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		const struct device *d = &vm->device[i];
 		bool nic = d->state->kind == DEVICE_NIC;
 
 		if (!device_goes_on(d, nic ? frames : 1))
@@ -154,17 +154,17 @@ static bool all_work(struct guest *g, unsigned int frames)
 	return true;
 }
 
-int owner_load(struct guest *g, unsigned int stage)
+int owner_load(struct vm *vm, unsigned int stage)
 {
 	if (lost("kexec-load", kexec_load_stage(stage + 1)))
 		return -1;
-	if (!check(owner_tag(g, "traffic-preserved"), all_work(g, 100),
+	if (!check(owner_tag(vm, "traffic-preserved"), all_work(vm, 100),
 		   "all devices work after preserve"))
 		return -1;
-	pump_stop(&g->pump);
-	traffic_check(g, owner_tag(g, "-before"));
-	for (unsigned int i = 0; i < g->devices; i++)
-		g->control->before[i] = device_progress(&g->device[i]);
+	pump_stop(&vm->pump);
+	traffic_check(vm, owner_tag(vm, "-before"));
+	for (unsigned int i = 0; i < vm->devices; i++)
+		vm->control->before[i] = device_progress(&vm->device[i]);
 	return 0;
 }
 
@@ -179,26 +179,27 @@ int owner_jump(void)
 	return -1;
 }
 
-int owner_hand_over(struct guest *g, const char *session, unsigned int stage)
+int owner_hand_over(struct vm *vm, const char *session, unsigned int stage)
 {
-	struct guest_plan plan;
+	struct vm_plan plan;
 
 	owner_plan(&plan, session);
-	if (owner_begin(g, &plan) || owner_preserve(g) || owner_load(g, stage))
+	if (owner_begin(vm, &plan) || owner_preserve(vm) ||
+	    owner_load(vm, stage))
 		return -1;
 	return owner_jump();
 }
 
-int owner_arrive(struct guest *g, const char *session)
+int owner_arrive(struct vm *vm, const char *session)
 {
-	if (lost("retrieve-memory", guest_retrieve_memory(g, session)))
+	if (lost("retrieve-memory", vm_retrieve_memory(vm, session)))
 		return -1;
-	guest_first_scan(g);
+	vm_first_scan(vm);
 	event("scanned");
 	return 0;
 }
 
-static void check_unchanged(struct guest *g, struct device *d)
+static void check_unchanged(struct vm *vm, struct device *d)
 {
 	char name[64], why[120];
 	uint16_t cmd = 0;
@@ -206,83 +207,83 @@ static void check_unchanged(struct guest *g, struct device *d)
 
 	same = device_unchanged(d, why, sizeof(why));
 	snprintf(name, sizeof(name), "not-reset-%s%s", d->state->bdf,
-		 g->suffix);
+		 vm->suffix);
 	check(name, same, "%s", why);
 	pci_read16(d->state->bdf, PCI_COMMAND, &cmd);
 	snprintf(name, sizeof(name), "bus-master-%s%s", d->state->bdf,
-		 g->suffix);
+		 vm->suffix);
 	check(name, cmd & PCI_COMMAND_MASTER, "command is %#x", cmd);
 }
 
-int owner_reclaim(struct guest *g)
+int owner_reclaim(struct vm *vm)
 {
-	for (unsigned int i = 0; i < g->devices; i++)
+	for (unsigned int i = 0; i < vm->devices; i++)
 		if (lost("vfio-pci",
-			 pci_bind(g->device[i].state->bdf, "vfio-pci")))
+			 pci_bind(vm->device[i].state->bdf, "vfio-pci")))
 			return -1;
-	if (lost("retrieve-iommufd", guest_retrieve_iommufd(g)))
+	if (lost("retrieve-iommufd", vm_retrieve_iommufd(vm)))
 		return -1;
-	for (unsigned int i = 0; i < g->devices; i++)
-		if (lost("retrieve-device", guest_retrieve_device(g, i)))
+	for (unsigned int i = 0; i < vm->devices; i++)
+		if (lost("retrieve-device", vm_retrieve_device(vm, i)))
 			return -1;
 	event("retrieved");
-	for (unsigned int i = 0; i < g->devices; i++)
-		if (lost("bind", device_connect(&g->device[i],
-						g->device[i].vfio.fd,
-						g->iommufd)))
+	for (unsigned int i = 0; i < vm->devices; i++)
+		if (lost("bind", device_connect(&vm->device[i],
+						vm->device[i].vfio.fd,
+						vm->iommufd)))
 			return -1;
 	event("bound");
-	for (unsigned int i = 0; i < g->devices; i++) {
-		check_unchanged(g, &g->device[i]);
-		pump_add(&g->pump, &g->device[i]);
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		check_unchanged(vm, &vm->device[i]);
+		pump_add(&vm->pump, &vm->device[i]);
 	}
-	return lost("pump", pump_start(&g->pump)) ? -1 : 0;
+	return lost("pump", pump_start(&vm->pump)) ? -1 : 0;
 }
 
-int owner_swap(struct guest *g)
+int owner_swap(struct vm *vm)
 {
 	uint64_t errors;
 
-	if (lost("remap", guest_remap(g)))
+	if (lost("remap", vm_remap(vm)))
 		return -1;
 	/* So that the swap happens in the middle of traffic. */
-	if (!check(owner_tag(g, "traffic-restored"), all_work(g, 50),
+	if (!check(owner_tag(vm, "traffic-restored"), all_work(vm, 50),
 		   "all devices work under the restored translations"))
 		return -1;
-	errors = guest_errors(g);
-	if (lost("swap", guest_attach(g, g->hwpt)))
+	errors = vm_errors(vm);
+	if (lost("swap", vm_attach(vm, vm->hwpt)))
 		return -1;
 	event("swapped");
-	if (!check(owner_tag(g, "traffic-swapped"), all_work(g, 500),
+	if (!check(owner_tag(vm, "traffic-swapped"), all_work(vm, 500),
 		   "all devices work under the new translations"))
 		return -1;
-	value(owner_tag(g, "swap_frames_lost"), guest_errors(g) - errors);
+	value(owner_tag(vm, "swap_frames_lost"), vm_errors(vm) - errors);
 	return 0;
 }
 
-int owner_release(struct guest *g)
+int owner_release(struct vm *vm)
 {
 	uint32_t first = 0, again = 0;
 	int rc;
 
-	rc = hwpt_restore(g->iommufd, TOKEN_HWPT, &first);
-	check_rc(owner_tag(g, "restore"), rc, 0);
-	rc = hwpt_restore(g->iommufd, TOKEN_HWPT, &again);
-	check(owner_tag(g, "restore-again"), !rc && first == again,
+	rc = hwpt_restore(vm->iommufd, TOKEN_HWPT, &first);
+	check_rc(owner_tag(vm, "restore"), rc, 0);
+	rc = hwpt_restore(vm->iommufd, TOKEN_HWPT, &again);
+	check(owner_tag(vm, "restore-again"), !rc && first == again,
 	      "%s, ids %u and %u", errno_name(rc), first, again);
-	rc = iommufd_destroy(g->iommufd, first);
-	if (!check_rc(owner_tag(g, "destroy-restored"), rc, 0))
+	rc = iommufd_destroy(vm->iommufd, first);
+	if (!check_rc(owner_tag(vm, "destroy-restored"), rc, 0))
 		return -1;
-	if (!check_rc(owner_tag(g, "finish"), guest_finish(g), 0))
+	if (!check_rc(owner_tag(vm, "finish"), vm_finish(vm), 0))
 		return -1;
 	event("finished");
 	return 0;
 }
 
-void owner_reads_done(struct guest *g)
+void owner_reads_done(struct vm *vm)
 {
-	for (unsigned int i = 0; i < g->devices; i++) {
-		struct device *d = &g->device[i];
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		struct device *d = &vm->device[i];
 		uint64_t all = d->state->nvme.submitted, left;
 		char name[64];
 
@@ -295,37 +296,37 @@ void owner_reads_done(struct guest *g)
 	}
 }
 
-void owner_settle(struct guest *g)
+void owner_settle(struct vm *vm)
 {
-	owner_reads_done(g);
-	traffic_drain(g);
+	owner_reads_done(vm);
+	traffic_drain(vm);
 }
 
-int owner_unbind(struct guest *g)
+int owner_unbind(struct vm *vm)
 {
-	if (lost("unbind", guest_unbind(g)))
+	if (lost("unbind", vm_unbind(vm)))
 		return -1;
 	event("unbound");
 	return 0;
 }
 
-void owner_verify(struct guest *g)
+void owner_verify(struct vm *vm)
 {
-	uint64_t bad = guest_verify(g);
+	uint64_t bad = vm_verify(vm);
 
-	check(owner_tag(g, "memory-whole"), !bad,
+	check(owner_tag(vm, "memory-whole"), !bad,
 	      "%llu pages hold something else", (unsigned long long)bad);
 }
 
-void owner_close(struct guest *g)
+void owner_close(struct vm *vm)
 {
-	uint64_t kib = g->memory.layout->bytes >> 10;
+	uint64_t kib = vm->memory.layout->bytes >> 10;
 	int64_t before, freed = 0;
 	char name[64];
 
-	snprintf(name, sizeof(name), "%s", owner_tag(g, "memory-back"));
+	snprintf(name, sizeof(name), "%s", owner_tag(vm, "memory-back"));
 	before = meminfo_free();
-	guest_close(g);
+	vm_close(vm);
 	/* The last references are dropped by work that is only queued */
 	for (int tries = 0; tries < 100; tries++) {
 		freed = meminfo_free() - before;
@@ -348,11 +349,11 @@ void owner_count(int64_t was)
 	      (long long)pages, (long long)was);
 }
 
-void owner_account(struct guest *g)
+void owner_account(struct vm *vm)
 {
-	int64_t was = g->control->iommu_pages;
+	int64_t was = vm->control->iommu_pages;
 
-	owner_verify(g);
-	owner_close(g);
+	owner_verify(vm);
+	owner_close(vm);
 	owner_count(was);
 }

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "fresh.h"
-#include "guest.h"
+#include "vm.h"
 #include "iommufd.h"
 #include "luo.h"
 #include "reap.h"

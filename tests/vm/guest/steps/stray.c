@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "guest.h"
+#include "vm.h"
 #include "pci.h"
 #include "report.h"
 #include "stray.h"

@@ -10,13 +10,13 @@
 /* Looks in a row, 10 ms apart, that have to find nothing. */
 #define QUIET_LOOKS 30
 
-static uint64_t frames_so_far(const struct guest *g)
+static uint64_t frames_so_far(const struct vm *vm)
 {
 	uint64_t sum = 0;
 
-	for (unsigned int i = 0; i < g->devices; i++)
-		if (g->device[i].state->kind == DEVICE_NIC)
-			sum += device_progress(&g->device[i]);
+	for (unsigned int i = 0; i < vm->devices; i++)
+		if (vm->device[i].state->kind == DEVICE_NIC)
+			sum += device_progress(&vm->device[i]);
 	return sum;
 }
 
@@ -29,25 +29,25 @@ bool traffic_stop_host(void)
 	return check("host-stopped", !rc, "%s", errno_name(rc));
 }
 
-void traffic_quiet(struct guest *g)
+void traffic_quiet(struct vm *vm)
 {
 	uint64_t last = 0;
 	int quiet = 0;
 
 	while (quiet < QUIET_LOOKS) {
-		uint64_t now = frames_so_far(g);
+		uint64_t now = frames_so_far(vm);
 
 		quiet = now == last ? quiet + 1 : 0;
 		last = now;
 		usleep(10000);
 	}
-	pump_stop(&g->pump);
+	pump_stop(&vm->pump);
 }
 
-void traffic_drain(struct guest *g)
+void traffic_drain(struct vm *vm)
 {
 	traffic_stop_host();
-	traffic_quiet(g);
+	traffic_quiet(vm);
 }
 
 void traffic_rate(unsigned int frames_per_second)
@@ -87,10 +87,10 @@ static void check_nvme(const char *name, const struct nvme_state *s)
 	      (unsigned long long)s->stray);
 }
 
-void traffic_check(struct guest *g, const char *suffix)
+void traffic_check(struct vm *vm, const char *suffix)
 {
-	for (unsigned int i = 0; i < g->devices; i++) {
-		const struct device_state *s = g->device[i].state;
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		const struct device_state *s = vm->device[i].state;
 		char name[64];
 
 		if (s->kind == DEVICE_NIC) {
@@ -113,24 +113,24 @@ void traffic_blob(const char *name, const struct device *nic)
 		  s->log_count * sizeof(struct frame_record));
 }
 
-void traffic_blobs(struct guest *g)
+void traffic_blobs(struct vm *vm)
 {
-	for (unsigned int i = 0; i < g->devices; i++) {
-		const struct device_state *s = g->device[i].state;
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		const struct device_state *s = vm->device[i].state;
 		char name[32] = "frames";
 
 		if (s->kind != DEVICE_NIC)
 			continue;
 		if (s->nic.stream)
 			snprintf(name, sizeof(name), "frames-%s", s->bdf);
-		traffic_blob(name, &g->device[i]);
+		traffic_blob(name, &vm->device[i]);
 	}
 }
 
-void traffic_values(struct guest *g)
+void traffic_values(struct vm *vm)
 {
-	for (unsigned int i = 0; i < g->devices; i++) {
-		const struct device_state *s = g->device[i].state;
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		const struct device_state *s = vm->device[i].state;
 		char name[48];
 
 		if (s->kind == DEVICE_NVME) {

@@ -3,21 +3,21 @@
 #ifndef LU_TRAFFIC_H
 #define LU_TRAFFIC_H
 
-#include "guest.h"
+#include "vm.h"
 
 /* False, with a failed check, when the host did not answer. */
 bool traffic_stop_host(void);
 /* Takes what is still under way, then stops the pump. */
-void traffic_quiet(struct guest *g);
-/* Both, for the only guest. */
-void traffic_drain(struct guest *g);
+void traffic_quiet(struct vm *vm);
+/* Both, for the only vm. */
+void traffic_drain(struct vm *vm);
 /* Asks for another rate. The host may not reach it, which is no failure. */
 void traffic_rate(unsigned int frames_per_second);
 /* Checks that nothing got lost up to now: one check for each device. */
-void traffic_check(struct guest *g, const char *suffix);
+void traffic_check(struct vm *vm, const char *suffix);
 /* The frame logs: "frames" for stream 0, "frames-BDF" for others. */
-void traffic_blobs(struct guest *g);
+void traffic_blobs(struct vm *vm);
 void traffic_blob(const char *name, const struct device *nic);
-void traffic_values(struct guest *g);
+void traffic_values(struct vm *vm);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The owner's view of one guest: memory, an iommufd, the devices in it and
- * the session that carries all of it to the next kernel. The steps are here,
- * one function each; the order is the scenario's business. They return 0 or
- * -errno and say nothing, unless noted.
+ * The virtual machine that a scenario plays, as its owner sees it: memory, an
+ * iommufd, the devices in it and the session that carries all of it to the next
+ * kernel. It runs no code of its own. Each step is a function here; the order is
+ * the scenario's business. They return 0 or -errno and say nothing, unless noted.
  */
-#ifndef LU_GUEST_H
-#define LU_GUEST_H
+#ifndef LU_VM_H
+#define LU_VM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,15 +29,15 @@ struct control {
 	/* Per intruder: transfers last seen, bus mastering put back on. */
 	uint32_t watched[INTRUDERS_MAX];
 	uint64_t rearmed[INTRUDERS_MAX];
-	int64_t iommu_pages; /* of the kernel, before the guest came */
-	int64_t table_pages; /* what the guest's translations take */
+	int64_t iommu_pages; /* of the kernel, before the VM came */
+	int64_t table_pages; /* what the VM's translations take */
 	uint64_t note[8]; /* a scenario's own */
 	uint64_t before[DEVICES_MAX]; /* transfers when last looked at */
 	struct device_state intruder[INTRUDERS_MAX];
 	struct device_state device[DEVICES_MAX];
 };
 
-struct guest {
+struct vm {
 	struct memory memory;
 	struct control *control;
 	int session;
@@ -50,7 +50,7 @@ struct guest {
 	char suffix[16]; /* for names that would come twice */
 };
 
-struct guest_plan {
+struct vm_plan {
 	const char *session;
 	uint64_t bytes;
 	uint32_t slots;
@@ -64,34 +64,34 @@ unsigned int machine_kept(char bdf[DEVICES_MAX][BDF_BYTES]);
 unsigned int machine_intruders(char bdf[INTRUDERS_MAX][BDF_BYTES]);
 
 /* In the first kernel. */
-int guest_create(struct guest *g, const struct guest_plan *plan);
-int guest_bind(struct guest *g);
-int guest_map(struct guest *g, uint32_t *ret_ioas);
-int guest_attach(struct guest *g, uint32_t hwpt);
-int guest_start(struct guest *g);
+int vm_create(struct vm *vm, const struct vm_plan *plan);
+int vm_bind(struct vm *vm);
+int vm_map(struct vm *vm, uint32_t *ret_ioas);
+int vm_attach(struct vm *vm, uint32_t hwpt);
+int vm_start(struct vm *vm);
 /* On failure *ret_what names the file that was refused. */
-int guest_preserve(struct guest *g, const char **ret_what);
+int vm_preserve(struct vm *vm, const char **ret_what);
 
 /* In the next one. */
-int guest_retrieve_memory(struct guest *g, const char *session);
+int vm_retrieve_memory(struct vm *vm, const char *session);
 /* Looks at every ring, before anything else can have happened to it. */
-void guest_first_scan(struct guest *g);
+void vm_first_scan(struct vm *vm);
 /* These two do nothing when it has been done. */
-int guest_retrieve_iommufd(struct guest *g);
-int guest_retrieve_device(struct guest *g, unsigned int i);
+int vm_retrieve_iommufd(struct vm *vm);
+int vm_retrieve_device(struct vm *vm, unsigned int i);
 /* A new IOAS and HWPT over the same memory. */
-int guest_remap(struct guest *g);
-int guest_destroy_restored(struct guest *g);
-int guest_finish(struct guest *g);
+int vm_remap(struct vm *vm);
+int vm_destroy_restored(struct vm *vm);
+int vm_finish(struct vm *vm);
 
 /* In both. */
-struct device *guest_nic(struct guest *g);
-struct device *guest_nvme(struct guest *g);
-uint64_t guest_errors(const struct guest *g);
+struct device *vm_nic(struct vm *vm);
+struct device *vm_nvme(struct vm *vm);
+uint64_t vm_errors(const struct vm *vm);
 /* Closes devices and iommufd and leaves the devices without a driver. */
-int guest_unbind(struct guest *g);
+int vm_unbind(struct vm *vm);
 /* Every byte outside the control page; returns the number of bad pages. */
-uint64_t guest_verify(const struct guest *g);
-void guest_close(struct guest *g);
+uint64_t vm_verify(const struct vm *vm);
+void vm_close(struct vm *vm);
 
 #endif
