@@ -49,8 +49,7 @@ static int scenario_list(void)
 	const struct scenario *const *s;
 
 	for (s = __start_scenarios; s < __stop_scenarios; s++)
-		printf("%s\t%s\t%s\n", (*s)->name, (*s)->rows,
-		       (*s)->description);
+		printf("%s\t%s\n", (*s)->name, (*s)->description);
 	return 0;
 }
 
@@ -136,8 +135,6 @@ static void start(unsigned int stage)
 		verdict(false, "fork: %s", strerror(errno));
 		return;
 	}
-	if (stage == 1)
-		value_text("rows", "%s", s->rows);
 	say_kernel(stage);
 	wait_for(pid);
 }

@@ -12,8 +12,6 @@
 
 struct scenario {
 	const char *name;
-	/* Rows of the feature table that it proves, e.g. "A8,B5". */
-	const char *rows;
 	const char *description;
 	/*
 	 * stages[0] runs in the first kernel. The last one given also runs in

@@ -140,7 +140,6 @@ static int later(unsigned int stage)
 
 static const struct scenario again = {
 	.name = "again",
-	.rows = "A11,A5",
 	.description = "several live updates in a row, under load",
 	.stages = { first, later },
 };

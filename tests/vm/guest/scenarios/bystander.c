@@ -125,7 +125,6 @@ static int bystander_new(unsigned int stage)
 
 static const struct scenario bystander = {
 	.name = "bystander",
-	.rows = "B6,B10",
 	.description = "disks with a native driver come, go and work",
 	.stages = { bystander_old, bystander_new },
 };

@@ -105,7 +105,6 @@ static int closed_new(unsigned int stage)
 
 static const struct scenario closed_session = {
 	.name = "closed-session",
-	.rows = "A5,A11",
 	.description = "a session closed before the jump leaves no trace",
 	.stages = { closed_old, closed_new },
 };

@@ -445,7 +445,6 @@ static int cost_new(unsigned int stage)
 
 static const struct scenario cost = {
 	.name = "cost",
-	.rows = "F",
 	.description = "counts the instructions of each step",
 	.stages = { cost_old, cost_new },
 };

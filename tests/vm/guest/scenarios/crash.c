@@ -146,7 +146,6 @@ static int crash_later(unsigned int stage)
 
 static const struct scenario crash = {
 	.name = "crash",
-	.rows = "B12,C2",
 	.description = "a panic with devices preserved, and a crash kernel",
 	.stages = { crash_old, crash_later },
 };

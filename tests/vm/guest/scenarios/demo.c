@@ -196,7 +196,6 @@ static int stage_new(unsigned int stage)
 
 static const struct scenario demo = {
 	.name = "demo",
-	.rows = "A1,A2,A6,A7,A8,A9,B2,B5,B6,B7,B8",
 	.description = "one live update with a card, a drive and an intruder",
 	.stages = { stage_old, stage_new },
 };

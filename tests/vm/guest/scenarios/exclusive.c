@@ -199,7 +199,6 @@ static int native_new(unsigned int stage)
 
 static const struct scenario exclusive = {
 	.name = "exclusive",
-	.rows = "A6,A9,B9",
 	.description = "nobody else gets a kept device before the finish",
 	.stages = { native_old, native_new },
 };

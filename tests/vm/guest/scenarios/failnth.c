@@ -513,7 +513,6 @@ static int failnth_new(unsigned int stage)
 
 static const struct scenario failnth = {
 	.name = "failnth",
-	.rows = "A5,F",
 	.description = "each allocation and each preserve call fails in turn",
 	.stages = { failnth_old, failnth_new },
 };

@@ -389,7 +389,6 @@ static int run_bridge(unsigned int stage)
 
 static const struct scenario fixed_bridge = {
 	.name = "fixed-bridge",
-	.rows = "A5,A6",
 	.description = "what preserve fixes of the bridge above a device",
 	.stages = { run_bridge },
 };
@@ -397,7 +396,6 @@ SCENARIO(fixed_bridge);
 
 static const struct scenario fixed = {
 	.name = "fixed",
-	.rows = "A5",
 	.description = "what preserve fixes, by every route",
 	.stages = { run },
 };

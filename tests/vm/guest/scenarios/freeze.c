@@ -276,7 +276,6 @@ static int freeze_new(unsigned int stage)
 
 static const struct scenario freeze = {
 	.name = "freeze",
-	.rows = "A5,A11",
 	.description = "a jump that fails in the second of three sessions",
 	.stages = { freeze_old, freeze_new },
 };

@@ -453,7 +453,6 @@ static int hammer_new(unsigned int stage)
 
 static const struct scenario hammer = {
 	.name = "hammer",
-	.rows = "A2,A5,B6",
 	.description = "every refused call from threads that run into the jump",
 	.stages = { hammer_old, hammer_new },
 };

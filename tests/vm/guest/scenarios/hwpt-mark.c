@@ -326,7 +326,6 @@ static int run(unsigned int stage)
 
 static const struct scenario hwpt_mark_scenario = {
 	.name = "hwpt-mark",
-	.rows = "A2",
 	.description = "marking HWPTs, with every errno",
 	.stages = { run },
 };

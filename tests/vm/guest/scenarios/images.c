@@ -238,7 +238,6 @@ static int images_new(unsigned int stage)
 
 static const struct scenario images = {
 	.name = "images",
-	.rows = "C2",
 	.description = "images that must not be jumped into, then a good one",
 	.stages = { images_old, images_new },
 };

@@ -212,7 +212,6 @@ static int kexec_second(unsigned int stage)
 
 static const struct scenario kselftest = {
 	.name = "kselftest",
-	.rows = "F",
 	.description = "programs of the kernel's own selftests",
 	.stages = { run_all },
 };
@@ -220,7 +219,6 @@ SCENARIO(kselftest);
 
 static const struct scenario kselftest_kexec = {
 	.name = "kselftest-kexec",
-	.rows = "F",
 	.description = "those that live on both sides of a kexec",
 	.stages = { kexec_first, kexec_second },
 };

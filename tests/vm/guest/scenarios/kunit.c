@@ -125,7 +125,6 @@ static int run(unsigned int stage)
 
 static const struct scenario kunit = {
 	.name = "kunit",
-	.rows = "B2,B3,F",
 	.description = "results of the KUnit suites of this kernel",
 	.stages = { run },
 };

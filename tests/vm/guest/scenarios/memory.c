@@ -535,7 +535,6 @@ static int run(unsigned int stage)
 
 static const struct scenario memory_scenario = {
 	.name = "memory",
-	.rows = "A4",
 	.description = "what may be mapped by what is preserved",
 	.stages = { run },
 };

@@ -171,7 +171,6 @@ static int run(unsigned int stage)
 
 static const struct scenario mock_scenario = {
 	.name = "mock",
-	.rows = "A2,A4",
 	.description = "HWPTs and memory that the emulated hardware has not",
 	.stages = { run },
 };

@@ -415,7 +415,6 @@ static int mutated_new(unsigned int stage)
 
 static const struct scenario mutated = {
 	.name = "mutated",
-	.rows = "B12,C3",
 	.description = "a broken handover blocks, and hurts nothing",
 	.stages = { hand_over, mutated_new },
 };

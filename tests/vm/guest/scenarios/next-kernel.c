@@ -214,7 +214,6 @@ static int next_new(unsigned int stage)
 
 static const struct scenario next_kernel = {
 	.name = "next-kernel",
-	.rows = "B5,B12,C2",
 	.description = "a next kernel that is not as it should be",
 	.stages = { next_old, next_new },
 };

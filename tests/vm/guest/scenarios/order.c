@@ -309,7 +309,6 @@ static int run(unsigned int stage)
 
 static const struct scenario order = {
 	.name = "order",
-	.rows = "A3,B11",
 	.description = "the order and place in which files can be preserved",
 	.stages = { run },
 };

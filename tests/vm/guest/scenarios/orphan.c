@@ -245,7 +245,6 @@ static int broker_new(unsigned int stage)
 
 static const struct scenario orphan = {
 	.name = "orphan",
-	.rows = "A5,A10",
 	.description = "owners die at each step before the jump, all is undone",
 	.stages = { orphan_here },
 };
@@ -253,7 +252,6 @@ SCENARIO(orphan);
 
 static const struct scenario orphan_broker = {
 	.name = "orphan-broker",
-	.rows = "A10,E3",
 	.description = "owners die before the jump, a broker has their sessions",
 	.stages = { broker_old, broker_new },
 };

@@ -152,7 +152,6 @@ static int reaper_new(unsigned int stage)
 
 static const struct scenario reaper = {
 	.name = "reaper",
-	.rows = "A10",
 	.description = "owners die at each step after the jump, another reaps",
 	.stages = { reaper_old, reaper_new },
 };

@@ -213,7 +213,6 @@ static int run_sriov(unsigned int stage)
 
 static const struct scenario refuse_device = {
 	.name = "refuse-device",
-	.rows = "B14",
 	.description = "devices that cannot be preserved are refused",
 	.stages = { run_device },
 };
@@ -221,7 +220,6 @@ SCENARIO(refuse_device);
 
 static const struct scenario refuse_file = {
 	.name = "refuse-file",
-	.rows = "A3,B11",
 	.description = "device files that cannot be preserved are refused",
 	.stages = { run_file },
 };
@@ -229,7 +227,6 @@ SCENARIO(refuse_file);
 
 static const struct scenario sriov = {
 	.name = "sriov",
-	.rows = "B14",
 	.description = "virtual functions, and a physical one that has some",
 	.stages = { run_sriov },
 };

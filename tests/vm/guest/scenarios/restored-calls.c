@@ -464,7 +464,6 @@ static int incoming_new(unsigned int stage)
 
 static const struct scenario restored_calls = {
 	.name = "restored-calls",
-	.rows = "A3,A6,A7,A9,B9",
 	.description = "each call on a kept device until it is finished",
 	.stages = { incoming_old, incoming_new },
 };

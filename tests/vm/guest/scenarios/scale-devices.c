@@ -146,7 +146,6 @@ static int scale_new(unsigned int stage)
 
 static const struct scenario scale_devices = {
 	.name = "scale-devices",
-	.rows = "A6,A11,B1,B4",
 	.description = "as many devices as there is room for, on many buses",
 	.stages = { scale_old, scale_new },
 };

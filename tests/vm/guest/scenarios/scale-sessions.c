@@ -184,7 +184,6 @@ static int scale_new(unsigned int stage)
 
 static const struct scenario scale_sessions = {
 	.name = "scale-sessions",
-	.rows = "A7,A11,B1,B4",
 	.description = "several devices, 65 sessions and iommufds, 256 HWPTs",
 	.stages = { scale_old, scale_new },
 };

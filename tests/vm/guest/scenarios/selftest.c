@@ -106,7 +106,6 @@ static int run_lost_dma(unsigned int stage)
 #define SELFTEST(var, title, run, text)            \
 	static const struct scenario var = {       \
 		.name = "selftest-" title,         \
-		.rows = "F",                       \
 		.description = text,               \
 		.stages = { run },                 \
 	};                                         \

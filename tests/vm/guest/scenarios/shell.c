@@ -76,7 +76,6 @@ static int run(unsigned int stage)
 
 static const struct scenario shell = {
 	.name = "shell",
-	.rows = "-",
 	.description = "a shell on the console, devices bound to vfio-pci",
 	.stages = { run },
 };

@@ -102,7 +102,6 @@ static int swap_new(unsigned int stage)
 
 static const struct scenario swap = {
 	.name = "swap",
-	.rows = "A8",
 	.description = "1,000 replaces under load lose no frame",
 	.stages = { swap_here },
 };
@@ -110,7 +109,6 @@ SCENARIO(swap);
 
 static const struct scenario swap_kexec = {
 	.name = "swap-kexec",
-	.rows = "A7,A8,B7",
 	.description = "1,000 replaces under load after a live update",
 	.stages = { swap_old, swap_new },
 };

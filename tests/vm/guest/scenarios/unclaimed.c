@@ -161,7 +161,6 @@ static int unclaimed_last(unsigned int stage)
 
 static const struct scenario unclaimed = {
 	.name = "unclaimed",
-	.rows = "A10,A11",
 	.description = "a session nobody claims is gone after the next jump",
 	.stages = { unclaimed_old, unclaimed_middle, unclaimed_last },
 };
