@@ -34,7 +34,7 @@ SIZE_OF = re.compile(r"static_assert\(sizeof\(struct (\w+)\) == (\d+)\)")
 
 
 def steps(values: Values) -> Dict[str, int]:
-    """Our share of the black-out, by step."""
+    """Our share of the blackout, by step."""
     return {name: values[f"{kernel}_{name}"] for name, kernel in BLACKOUT_STEPS.items()}
 
 
@@ -77,7 +77,7 @@ def difference(one: Values, other: Values) -> float:
     return worst
 
 
-def black_out(found: Measured) -> Dict[str, float]:
+def blackout(found: Measured) -> Dict[str, float]:
     small, large = first_last(found, "size", points.SIZES)
     stock = found["stock"]["blackout"]
     return {
@@ -102,7 +102,7 @@ def black_out(found: Measured) -> Dict[str, float]:
     }
 
 
-def brown_out(found: Measured) -> Dict[str, float]:
+def brownout(found: Measured) -> Dict[str, float]:
     large = found[f"size-{points.SIZES[-1]}"]
     huge = found[f"huge-{points.HUGE[-1]}"]
     torn = found[f"torn-{points.TORN[-1]}"]
@@ -179,7 +179,7 @@ def missing(found: Measured) -> Optional[str]:
 
 def report(found: Measured, sizes: Dict[str, int]) -> Dict[str, Any]:
     figures: Dict[str, Any] = {}
-    for part in (black_out(found), brown_out(found), replaced(found), memory(found, sizes)):
+    for part in (blackout(found), brownout(found), replaced(found), memory(found, sizes)):
         figures.update(part)
     figures["repeat_difference"] = difference(found["again"],
                                               found[f"size-{points.REPEATED}"])

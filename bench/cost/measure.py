@@ -12,7 +12,7 @@ from host.runner import Files, Run
 
 from .points import Point
 
-# What the old kernel's share of the black-out was, on its console
+# What the old kernel's share of the blackout was, on its console
 OLD_STEP = re.compile(r"iommu: liveupdate: step (\w+) (\d+) \d+$")
 
 

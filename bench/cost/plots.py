@@ -48,7 +48,7 @@ def sizes(report: Dict[str, Any], folder: Path) -> Path:
     write_data(folder / "sizes.dat", rows("size", points.SIZES))
     write_data(folder / "sizes-torn.dat", rows("torn", points.TORN))
     return draw(folder, "sizes", HEAD.format(
-        svg="sizes.svg", title="Black-out by mapped size",
+        svg="sizes.svg", title="Blackout by mapped size",
         xlabel="GiB mapped in entries of 4 KiB", ylabel="millions of instructions",
         key="bottom right") + f"""\
 set logscale x 2
@@ -83,9 +83,9 @@ def all_plots(report: Dict[str, Any], folder: Path) -> List[Path]:
     return [
         sizes(report, folder),
         stacked(report, folder, "devices", points.DEVICES,
-                {"title": "Our share of the black-out by kept devices",
+                {"title": "Our share of the blackout by kept devices",
                  "xlabel": "devices, all on one domain"}),
         stacked(report, folder, "domains", points.DOMAINS,
-                {"title": "Our share of the black-out by domains",
+                {"title": "Our share of the blackout by domains",
                  "xlabel": "domains, one device"}),
     ]

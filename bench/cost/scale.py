@@ -41,15 +41,15 @@ def row(figures: Dict[str, Any], tib: int, name: str) -> Dict[str, Any]:
         "host": f"{tib} TiB", "entries": name, "nr_entries": entries, "table_pages": pages,
         "table_mib": pages * PAGE / MIB,
         "kept_kib": (DEVICES * figures["bytes_per_device"] + pages / 8) / 1024,
-        "brown_out_insns": brown, "kho_insns": kho, "devices_insns": devices,
-        "black_out_insns": kho + devices, "guest_memory_insns": guest,
+        "brownout_insns": brown, "kho_insns": kho, "devices_insns": devices,
+        "blackout_insns": kho + devices, "guest_memory_insns": guest,
         "arithmetic": [
             f"{memory:,} / {size:,} = {entries:,} entries",
             " + ".join(f"{n:,}" for n in levels) + f" = {pages:,} table pages",
             f"proof {proof(figures, size, memory):,.0f} + {pages:,} x {per_table:.0f} "
             f"= {brown:,.0f} before freeze",
             f"{pages:,} x {figures['kho_insns_per_table_page']:.0f} + {DEVICES} x "
-            f"{figures['insns_per_device']:,.0f} = {kho + devices:,.0f} in the black-out",
+            f"{figures['insns_per_device']:,.0f} = {kho + devices:,.0f} in the blackout",
             f"beside it, for the memory itself: {folios:,} folios x "
             f"{figures['kho_insns_per_memory_page']:.0f} = {guest:,.0f} of KHO's",
         ],

@@ -36,8 +36,8 @@ def figures(report: Dict[str, Any]) -> List[str]:
     return columns([["figure", ""]] + [[name, number(report[name])] for name in names])
 
 
-def black_out(report: Dict[str, Any]) -> List[str]:
-    rows = [["point", "table pages", "black-out", "ours", "freeze", "shutdown", "adopt",
+def blackout(report: Dict[str, Any]) -> List[str]:
+    rows = [["point", "table pages", "blackout", "ours", "freeze", "shutdown", "adopt",
              "probe", "retrieve"]]
     for point in points.everything():
         values = report["points"][point.name]
@@ -60,6 +60,6 @@ def scale(report: Dict[str, Any]) -> List[str]:
 
 def text(report: Dict[str, Any]) -> str:
     parts = [("What was to be reached", goals(report)), ("All figures", figures(report)),
-             ("The black-out, in instructions", black_out(report)),
+             ("The blackout, in instructions", blackout(report)),
              ("On paper", scale(report))]
     return "\n".join("\n".join([title, "-" * len(title), *lines, ""]) for title, lines in parts)

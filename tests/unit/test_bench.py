@@ -104,7 +104,7 @@ class Scale(unittest.TestCase):
         row = scale.row(report, 1, "4 KiB")
         self.assertEqual(row["nr_entries"], 1 << 28)
         self.assertEqual(row["table_pages"], (1 << 19) + (1 << 10) + 2 + 1)
-        self.assertAlmostEqual(row["black_out_insns"], row["kho_insns"] + 512 * 500)
+        self.assertAlmostEqual(row["blackout_insns"], row["kho_insns"] + 512 * 500)
         self.assertEqual(len(scale.paper(report)), 6)
 
 

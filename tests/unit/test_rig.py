@@ -629,7 +629,7 @@ class Report(Measured, unittest.TestCase):
     def test_few_reads(self):
         self.failing("only 3 reads",
                      lambda run: run.said.values.update(reads_completed_blackout=3))
-        self.failing("after the black-out",
+        self.failing("after the blackout",
                      lambda run: run.said.values.update(reads_completed_after=0))
 
     def test_guest_cannot_claim_more_reads_than_qemu_saw(self):

@@ -130,7 +130,7 @@ class Machine:
     def for_debug(self) -> None:
         """Room for KASAN's shadow. What the kernel reserves for the next one by
         itself follows what it uses at boot, and is more than there is. Reads
-        have to last as long as the black-out."""
+        have to last as long as the blackout."""
         self.memory = f"{int(self.memory.rstrip('G')) + 1}G"
         self.append.append("kho_scratch=16M,640M,16M")
         # While identify_cpu() of 7.3 counts features anew there are four levels

@@ -206,7 +206,7 @@ def _blackout(times: Timeline, scale: Scale, top: float, bottom: float) -> str:
     if not gap:
         return ""
     left, right = scale.x(gap[0]), scale.x(min(gap[1], scale.end))
-    words = f"black-out {(gap[1] - gap[0]) / 1e6:,.0f} ms"
+    words = f"blackout {(gap[1] - gap[0]) / 1e6:,.0f} ms"
     return (f'<rect x="{left:.1f}" y="{top - 34:.1f}" width="{right - left:.1f}" '
             f'height="{bottom - top + 34:.1f}" fill="#1f2933" fill-opacity="0.10"/>' +
             _text(right - 6, top - 12, words, "gap", "end"))
@@ -225,7 +225,7 @@ def _panels(times: Timeline) -> List[Panel]:
 
 
 def _subtitle(report: Dict[str, Any]) -> str:
-    words = [f"black-out {report['blackout_ms']:,.0f} ms (shaded)"]
+    words = [f"blackout {report['blackout_ms']:,.0f} ms (shaded)"]
     for key, name in (("frames_in_blackout", "frames in it"), ("reads_in_blackout", "reads in it"),
                       ("frames_lost", "frames lost"), ("faults_kept", "faults of kept devices")):
         value = report[key]

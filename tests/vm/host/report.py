@@ -14,12 +14,12 @@ from .runner import Run
 UNKNOWN = -1
 LEAST_FRAMES_IN_BLACKOUT = 200
 LEAST_READS_IN_BLACKOUT = 20
-# after the jump nothing may arrive in a control; this much is clock error
+# after the kexec nothing may arrive in a control; this much is clock error
 JUMP_GRACE_NS = 20_000_000
 
 GUEST_NUMBERS = ("reads_submitted", "table_pages_kept", "pages_leaked")
 MUST_BE_ZERO = {
-    "intruder_writes_after_jump": "the intruder wrote {} times after the jump",
+    "intruder_writes_after_jump": "the intruder wrote {} times after the kexec",
     "data_errors": "{} data errors",
     "pages_leaked": "{} table pages leaked",
     "swap_frames_lost": "{} frames were lost in the swap",
@@ -88,7 +88,7 @@ def _witnessed(evidence: Evidence) -> Dict[str, Any]:
 
 
 def _intruder(run: Run, evidence: Evidence, times: timeline.Timeline) -> Dict[str, int]:
-    """What it tried after the jump. The last moments before the jump, when it
+    """What it tried after the kexec. The last moments before the kexec, when it
     is still free to write, do not count."""
     jump = times.marks.get("jump", times.marks.get("init"))
     if jump is None or evidence.trace is None or frames.INTRUDER not in evidence.tallies:
@@ -136,14 +136,14 @@ def _limits(report: Dict[str, Any]) -> List[str]:
             reasons.append(words.format(f"{report[key]:,}"))
     if report["frames_in_blackout"] < LEAST_FRAMES_IN_BLACKOUT:
         reasons.append(f"only {max(0, report['frames_in_blackout'])} frames arrived in the "
-                       f"black-out, {LEAST_FRAMES_IN_BLACKOUT} are wanted")
+                       f"blackout, {LEAST_FRAMES_IN_BLACKOUT} are wanted")
     if report["reads_in_blackout"] < LEAST_READS_IN_BLACKOUT:
         reasons.append(f"only {max(0, report['reads_in_blackout'])} reads completed in the "
-                       f"black-out, {LEAST_READS_IN_BLACKOUT} are wanted")
+                       f"blackout, {LEAST_READS_IN_BLACKOUT} are wanted")
     if report["reads_after"] <= 0:
-        reasons.append("no read completed after the black-out")
+        reasons.append("no read completed after the blackout")
     if report["faults_intruder_in_blackout"] <= 0:
-        reasons.append("the intruder was never blocked in the black-out: it did not try, "
+        reasons.append("the intruder was never blocked in the blackout: it did not try, "
                        "or was let through")
     return reasons
 
@@ -166,18 +166,18 @@ def control_reasons(run: Run, report: Dict[str, Any], times: timeline.Timeline) 
     if "init" not in times.marks or "owner" not in times.marks:
         return reasons + ["the new kernel's owner never ran"]
     if report["frames_received"] <= 0:
-        reasons.append("no frame arrived even before the jump")
+        reasons.append("no frame arrived even before the kexec")
     if report["frames_lost"] <= 0:
         reasons.append("no frame was lost")
     if report["frames_after_jump"]:
-        reasons.append(f"{report['frames_after_jump']} frames arrived between the jump and "
+        reasons.append(f"{report['frames_after_jump']} frames arrived between the kexec and "
                        "the new owner")
     if report["reads_before"] <= 0:
-        reasons.append("no read completed even before the jump")
+        reasons.append("no read completed even before the kexec")
     jump = times.marks.get("jump", times.marks["init"]) + JUMP_GRACE_NS
     late = sum(1 for ns in times.reads if jump <= ns < times.marks["owner"])
     if late:
-        reasons.append(f"{late} reads completed between the jump and the new owner")
+        reasons.append(f"{late} reads completed between the kexec and the new owner")
     if report["verdict"] == "pass":
         reasons.append("the run passed")
     return reasons
@@ -216,7 +216,7 @@ def _verdict_lines(report: Dict[str, Any], control: Optional[List[str]]) -> List
     if control:
         lines = ["  verdict     the control did NOT behave as a control should:"]
         return lines + [f"                - {reason}" for reason in control]
-    return lines + ["              the same run lost its transfers at the jump"]
+    return lines + ["              the same run lost its transfers at the kexec"]
 
 
 def text(report: Dict[str, Any], picture: Any, control: Optional[List[str]] = None) -> str:
@@ -229,19 +229,19 @@ def text(report: Dict[str, Any], picture: Any, control: Optional[List[str]] = No
              f"  old kernel  {s['kernel_old']}",
              f"  new kernel  {s['kernel_new']}",
              f"  IOMMU       {s['iommu']}", "",
-             f"  black-out   {s['blackout_ms']} ms from freeze to the first line of user code",
+             f"  blackout    {s['blackout_ms']} ms from freeze to the first line of user code",
              *_wrap("steps", _steps(report["steps_ms"])), "",
              f"  frames      {s['frames_sent']} sent, {s['frames_received']} received, "
-             f"{s['frames_lost']} lost; {s['frames_in_blackout']} arrived in the black-out",
+             f"{s['frames_lost']} lost; {s['frames_in_blackout']} arrived in the blackout",
              f"  reads       {s['reads_submitted']} in flight; completed "
              f"{s['reads_before']} before, {s['reads_in_blackout']} in, "
-             f"{s['reads_after']} after the black-out",
+             f"{s['reads_after']} after the blackout",
              f"  data        {s['data_errors']} errors, every byte compared",
              f"  swap        {s['swap_frames_lost']} frames lost while page tables were exchanged",
              "",
              f"  faults      {s['faults_kept']} by kept devices",
-             f"  intruder    {s['intruder_writes_after_jump']} writes after the jump; blocked "
-             f"{s['faults_intruder']} times, {s['faults_intruder_in_blackout']} in the black-out",
+             f"  intruder    {s['intruder_writes_after_jump']} writes after the kexec; blocked "
+             f"{s['faults_intruder']} times, {s['faults_intruder_in_blackout']} in the blackout",
              f"  translation off {s['translation_off']} times, as QEMU saw it",
              f"  tables      {s['table_pages_kept']} pages kept, {s['pages_leaked']} leaked", "",
              *_verdict_lines(report, control),

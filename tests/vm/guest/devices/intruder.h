@@ -27,7 +27,7 @@ int intruders_hammer(struct intruders *in);
 void intruders_adopt(struct intruders *in, struct vm *vm);
 /*
  * Takes what is in the rings. Returns the number of transfers that nobody had
- * seen before. At the first call that includes some from before the jump: the
+ * seen before. At the first call that includes some from before the kexec: the
  * hammer may not have had its CPU for the last moments.
  */
 uint64_t intruders_scan(struct intruders *in);

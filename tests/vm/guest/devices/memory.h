@@ -16,7 +16,7 @@
 /*
  * Not where only the upper half of an address would lead: a card of QEMU whose
  * descriptor could not be read uses what it has, half of an older one. To be
- * changed, if at all, before there is a vm.
+ * changed, if at all, before there is a VM.
  */
 extern uint64_t memory_iova_start;
 #define MEMORY_IOVA memory_iova_start

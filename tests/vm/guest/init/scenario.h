@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A scenario is a story told by one process, the owner, once per kernel it
- * lives through. A stage that does not jump ends the story.
+ * lives through. A stage that does not end in a kexec ends the story.
  */
 #ifndef LU_SCENARIO_H
 #define LU_SCENARIO_H

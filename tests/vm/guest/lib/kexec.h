@@ -12,7 +12,7 @@ struct kexec_image {
 
 /* /bzImage with the running initrd and the command line of @stage. */
 int kexec_open(struct kexec_image *image, unsigned int stage);
-/* The call alone; once more takes the place of what was loaded before. */
+/* The call alone; a second one replaces what was loaded before. */
 int kexec_load(const struct kexec_image *image);
 void kexec_close(struct kexec_image *image);
 /* The three of them. */

@@ -7,8 +7,8 @@
 
 /*
  * Takes some seconds: what is young is not suspected. What is found goes to
- * the console, after a line that the host knows. Less than zero when this kernel
- * cannot tell, else how many.
+ * the console, after a line that the host knows. Returns how many, or less than
+ * zero when this kernel cannot tell.
  */
 int leaks_look(void);
 

@@ -23,8 +23,7 @@ void pci_driver(const char *bdf, char *name, unsigned int size);
 /* Takes the device from its driver and gives it to that one alone. */
 int pci_bind(const char *bdf, const char *driver);
 /*
- * A driver that expects the kernel to look after its DMA, as an ordinary one
- * does. It takes any device, wants only BAR 0, and reads one byte of it.
+ * A driver that uses the DMA API, as most do. It takes any device, wants only BAR 0, and reads one byte of it.
  */
 #define PCI_NATIVE "pvpanic-pci"
 /* Asks that driver alone to take the device; what comes back is its answer. */
@@ -35,9 +34,7 @@ int pci_override(const char *bdf, const char *driver);
 int pci_probe(const char *bdf);
 /* Writes to a file of the device in sysfs, as "remove" or "driver/unbind". */
 int pci_write_file(const char *bdf, const char *file, const char *text);
-/*
- * Gives the slot that a device is in power, or takes it. -ENODEV: it is in none.
- */
+/* Switches the power of a device's slot; -ENODEV when it is in none. */
 int pci_slot_power(const char *bdf, bool on);
 /* Looks for devices that are not known yet. */
 int pci_rescan(void);

@@ -3,8 +3,8 @@
  * Live updates in a row, lu.args=n:N of them, all under load: the drive reads
  * for ever, frames keep coming. Each kernel takes everything back, swaps,
  * finishes, and preserves anew. What the kernel has in use after the first
- * finish is what it has in use after the last one. With lu.args=leak:KIB, so much
- * more each time: then the test has to fail.
+ * finish is what it has in use after the last one. With lu.args=leak:KIB
+ * each kernel loses that much: then the test has to fail.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -22,8 +22,8 @@
 /* Frames each second: few enough for all of them to be logged. */
 #define RATE 400
 /*
- * Memory a kernel gives to its allocators is not the same to the page at each
- * boot; with KASAN, which keeps back what is freed, far from it.
+ * What the allocators take differs by some pages from boot to boot, and by more
+ * with KASAN, which holds freed memory back.
  */
 #define SLACK_KIB 4096
 #define SLACK_DEBUG_KIB 65536
@@ -71,7 +71,7 @@ static void check_used(const char *name, int64_t is, int64_t was, int64_t slack)
 	      (long long)is, (long long)was);
 }
 
-/* What a kernel would have lost by now that loses some in each live update. */
+/* What a kernel that leaks in each live update would have lost by now. */
 static void leak(unsigned int stage)
 {
 	size_t bytes = stage * arg_number("leak", 0) << 10;

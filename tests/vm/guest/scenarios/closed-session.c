@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two sessions, one of them closed before the jump: the next kernel must know
+ * Two sessions, one of them closed before the kexec: the next kernel must know
  * nothing of it. Its device is an ordinary one there, and stands still until
  * somebody takes it; the other VM notices nothing.
  */
@@ -20,8 +20,8 @@
 #define SESSION "kept"
 #define CLOSED "closed"
 /*
- * Few, so that they are home before the jump: whatever is between, a drive of
- * QEMU finishes what it was asked for, into memory that is free by then.
+ * Few, so that they complete before the kexec: whatever happens, a drive of QEMU
+ * finishes what it was asked for, into memory that is free by then.
  */
 #define CLOSED_READS 64
 #define KEPT_BYTES (256ull << 20)
@@ -105,7 +105,7 @@ static int closed_new(unsigned int stage)
 
 static const struct scenario closed_session = {
 	.name = "closed-session",
-	.description = "a session closed before the jump leaves no trace",
+	.description = "a session closed before the kexec leaves no trace",
 	.stages = { closed_old, closed_new },
 };
 SCENARIO(closed_session);

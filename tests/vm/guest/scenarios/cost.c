@@ -2,8 +2,8 @@
 /*
  * What a live update costs, in instructions, for a machine that counts them.
  * One session, one iommufd, and as many devices, domains and mappings as the
- * arguments say; nothing is transferred. The numbers are for the host to judge,
- * but for one: what comes back is to cost far less than what it replaces.
+ * arguments say; nothing is transferred. The host judges the numbers, but
+ * for one: retrieving must cost far less than making the same anew.
  *
  * mib:      mapped by each domain; a small memfd, over and over again
  * domains:  how many; the devices share them out
@@ -138,7 +138,7 @@ static int memory_make(void)
 	return rc;
 }
 
-/* All of one domain: what somebody without a live update has to do again. */
+/* All of one domain: the work that a live update spares. */
 static int domain_make(unsigned int nth)
 {
 	int rc = plan.huge ? ioas_alloc_huge(iommufd, &ioas[nth]) :
@@ -270,7 +270,7 @@ static int say_floor(uint64_t pages)
 	return got == 2 ? 0 : -ENODATA;
 }
 
-/* What there is in the kernel for the next one. */
+/* What the kernel holds for the next one. */
 static int say_kept(const char *when)
 {
 	struct counts now;
@@ -410,7 +410,7 @@ static int take_back(void)
 	return rc;
 }
 
-/* Here and not at the end of the process, of which the host waits for the end. */
+/* Here: the host waits for the end of the process, which would do it later. */
 static void close_all(void)
 {
 	lap_begin();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A panic instead of, or after, the jump, and a crash kernel that was loaded
+ * A panic instead of, or after, the kexec, and a crash kernel that was loaded
  * for it. It lives in memory set aside at boot, at the very addresses that the
  * devices use, and none of this may change while they go on. If it turns
  * translation off, with intel_iommu=off, that takes their bus mastering.
  *
  * lu.args=in:N tells which kernel panics: 1, with everything preserved but
- * before the jump, or 2, before anything was retrieved.
+ * before the kexec, or 2, before anything was retrieved.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -76,7 +76,7 @@ static int panic_now(unsigned int stage)
 		return -1;
 	event("panic");
 	wire_drain();
-	/* Who holds the files must live, else the devices are put to rest. */
+	/* The owner of the files must live, else its devices are reset. */
 	if (!fork())
 		for (;;)
 			pause();

@@ -158,7 +158,7 @@ static int take_back(void)
 	return owner_unbind(&vm) || rc ? -1 : 0;
 }
 
-/* Nothing is expected, so there is nothing to check but the way out. */
+/* Nothing is expected of it but that it ends in order. */
 static int take_stock(void)
 {
 	traffic_drain(&vm);

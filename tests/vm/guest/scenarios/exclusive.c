@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A kept device belongs to its session until that is finished: what else the
- * new kernel's user space may try on it is refused, and harms nothing.
+ * A preserved device belongs to its session until that is finished. Whatever
+ * else user space of the new kernel tries on it is refused and changes nothing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -90,7 +90,7 @@ static void try_open(const char *what, const char *bdf)
 		close(fd);
 }
 
-/* The device would go with its bridge, or without it reach nothing. */
+/* Removing a bridge would take the device with it, or cut it off. */
 static void try_bridge(const char *bdf)
 {
 	char above[BDF_BYTES];

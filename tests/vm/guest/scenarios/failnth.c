@@ -2,7 +2,7 @@
 /*
  * Every call of a live update is made with each of its allocations failing in
  * turn, and with each preserve call in it failing in turn, on both sides of
- * the jump, while the devices go on with their DMA. Needs a kernel with fault
+ * the kexec, while the devices go on with their DMA. Needs a kernel with fault
  * injection.
  */
 #include <errno.h>
@@ -30,7 +30,7 @@
 #define READS 256
 /* The rate leaves time for the slow steps of a slow kernel. */
 #define RATE 100
-/* Small memfds, of which each can fail to come back once. */
+/* Small memfds; the retrieve of each can fail once. */
 #define SPARES 64
 #define SPARE_BYTES (64 << 10)
 #define TOKEN_SPARE 0x10000ull
@@ -331,8 +331,8 @@ static int run_retrieve_session(void)
 }
 
 /*
- * What failed once is lost until the next kexec, that is how LUO and memfd
- * have it: so each try takes another one.
+ * In LUO a memfd whose retrieve failed is lost until the next kexec, so each
+ * try takes another one.
  */
 static int run_retrieve_memfd(void)
 {
@@ -406,7 +406,7 @@ static const struct call finish = { "finish", run_finish, NULL,
 static const struct call finish_spare = { "finish-spare", run_finish_spare,
 					   NULL, SWEEP_MAY_PASS | SWEEP_ONCE };
 
-/* A failure that a call bears with ends it; the next device goes on there. */
+/* A failure that a call tolerates ends the sweep; the next device goes on. */
 static int sweep_each(const char *what, int (*run)(void))
 {
 	int next = 0;
@@ -416,7 +416,7 @@ static int sweep_each(const char *what, int (*run)(void))
 		struct call call = { name, run, NULL,
 				     SWEEP_LOOKUP | SWEEP_ONCE };
 
-		/* Perhaps nothing is left that a call would not bear with. */
+		/* Perhaps only failures that a call tolerates are left. */
 		if (i)
 			call.flags |= SWEEP_MAY_PASS;
 
@@ -451,7 +451,7 @@ static int reach(void)
 		snprintf(d->vfio.bdf, sizeof(d->vfio.bdf), "%s", d->state->bdf);
 		if (lost("config", vfio_find_config(&d->vfio)))
 			return -1;
-		/* vfio-pci bears with a BAR that it could not map. */
+		/* vfio-pci tolerates a BAR that it could not map. */
 		if (device_reach(d)) {
 			value_text("no-bar", "%s", d->state->bdf);
 			continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What cannot be changed any more once it is preserved, by whatever route, and
+ * What is immutable once it is preserved, by whatever route it is tried, and
  * that closing the session lifts it. No kexec here.
  */
 #include <errno.h>
@@ -102,7 +102,7 @@ static void destroys(struct bench *b)
 	cases_rc("ioas", iommufd_destroy(b->iommufd, b->ioas), -EBUSY);
 	cases_rc("device", iommufd_destroy(b->iommufd, b->vfio.devid),
 		 -EBUSY);
-	/* Over the same maps, but nobody keeps it */
+	/* Over the same maps, but not marked */
 	cases_rc("other", iommufd_destroy(b->iommufd, other), 0);
 	cases_rc("new", hwpt_alloc(b->iommufd, b->vfio.devid, b->ioas, &other),
 		 0);
@@ -132,7 +132,7 @@ static void attaches(struct bench *b)
 	cases_rc("lifted-attach", vfio_attach(&b->vfio, b->hwpt), 0);
 }
 
-/* A device that is not kept is free to move, also off a kept HWPT. */
+/* A device that is not preserved may be attached elsewhere at any time. */
 static void attaches_other(struct bench *b)
 {
 	struct vfio second;
@@ -251,7 +251,7 @@ static void unplugs(struct bench *b)
 	cases_rc("lifted-bind", pci_bind(bdf, "vfio-pci"), 0);
 }
 
-/* The device that is not kept can be taken away meanwhile. */
+/* A device that is not preserved can be removed meanwhile. */
 static void unplugs_other(struct bench *b)
 {
 	const char *other = cases_device(1);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Three sessions with a device each, and a jump that fails in the second of
- * them: all are as they were before, at work, fixed, and the next try succeeds.
+ * Three sessions with a device each, and a kexec that fails in the second of
+ * them: all go on as before, doing DMA and immutable; the next try succeeds.
  *
  * The second device is being unbound, which began before it was preserved, so
  * its freeze fails. With lu.args=inject:1, on a kernel that has fault injection,
  * nothing is wrong but the second iommufd's freeze is made to fail. Before that
- * the jump is tried without an image and with one that takes no handover.
+ * the kexec is tried without an image and with one that takes no handover.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@
 #define SECOND 1
 #define SLOTS_FEW 8192
 #define READS_FEW 256
-/* Where an image would lie that nobody jumps to. */
+/* Where an image would lie that nobody starts. */
 #define IMAGE_AT (64ul << 20)
 #define OTHER_IOVA (1ull << 30)
 
@@ -134,7 +134,7 @@ static int inject_begin(void)
 	return rc ? rc : fault_function("iommu_lu_freeze", -EIO, 2);
 }
 
-/* The way of loading that gives the next kernel nothing. */
+/* kexec_load(), which hands nothing to the next kernel. */
 static int load_plain(bool on)
 {
 	static char code[4096];
@@ -149,7 +149,7 @@ static int load_plain(bool on)
 		       on ? &segment : NULL, KEXEC_ARCH_DEFAULT) ? -errno : 0;
 }
 
-/* Everything goes on, and nothing is less fixed than before. */
+/* Everything goes on, and all of it is still immutable. */
 static void check_going_on(const char *why, const struct counts *before)
 {
 	char name[64];
@@ -276,7 +276,7 @@ static int freeze_new(unsigned int stage)
 
 static const struct scenario freeze = {
 	.name = "freeze",
-	.description = "a jump that fails in the second of three sessions",
+	.description = "a kexec that fails in the second of three sessions",
 	.stages = { freeze_old, freeze_new },
 };
 SCENARIO(freeze);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Everything that is fixed is tried from several threads at once, from preserve
- * until the processors stop, while the kernel jumps and the devices work. What
- * the threads saw is in guest memory, which is all that crosses. Some of them
- * change what is not kept but lies beside it: other tables over the same
- * memory, another device on the same bus.
+ * Every change that is refused is tried from several threads at once, from
+ * preserve until the processors stop, while the devices do DMA. What the
+ * threads saw is in guest memory, the only thing they have that is preserved.
+ * Others change what is next to it and not preserved: tables over the same
+ * memory, a device on the same bus.
  *
- * lu.args: threads:N for the calls, beside one for new tables and one that looks
- * after plain memory.
+ * lu.args: threads:N for the calls, beside one for new tables and one that
+ * checks plain memory.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,9 @@ enum {
 };
 
 static struct vm vm;
-/* A device on the bus of the kept ones, and where it goes to and fro. */
+/*
+ * A device on the bus of the preserved ones, and the HWPTs it changes between.
+ */
 static struct vfio mover = { .fd = -1 };
 static uint32_t mover_hwpt;
 static const uint64_t spare_tokens[SPARES] = { TOKEN_LOWEST, TOKEN_HIGHEST };
@@ -197,7 +199,7 @@ static int call_drop(void)
 		       MADV_REMOVE) ? -errno : 0;
 }
 
-/* To and fro, until the kernel wants no attach any more. */
+/* Back and forth, until the kernel refuses to attach. */
 static int call_move(void)
 {
 	int rc = vfio_attach(&mover, mover_hwpt);
@@ -379,7 +381,7 @@ static int hammer_old(unsigned int stage)
 	    owner_preserve(&vm) || owner_load(&vm, stage) ||
 	    lost("threads", start_threads()))
 		return -1;
-	/* All of them are under way before the jump begins */
+	/* All of them are under way before the kexec begins */
 	for (int i = 0; i < 20000; i++) {
 		if (vm.control->note[CALLS] >= CALLS_BEFORE &&
 		    vm.control->note[TABLES])
@@ -453,7 +455,7 @@ static int hammer_new(unsigned int stage)
 
 static const struct scenario hammer = {
 	.name = "hammer",
-	.description = "every refused call from threads that run into the jump",
+	.description = "every refused call from threads that run into the kexec",
 	.stages = { hammer_old, hammer_new },
 };
 SCENARIO(hammer);

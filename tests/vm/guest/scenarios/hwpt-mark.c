@@ -50,7 +50,7 @@ static void marked_already(struct bench *b)
 	cases_rc("anew", hwpt_mark(b->iommufd, b->hwpt, TOKEN_HWPT + 1), 0);
 }
 
-/* The lowest and the highest there are, both kept at once. */
+/* The lowest and the highest token, both in use at once. */
 static void token_ends(struct bench *b)
 {
 	struct counts now;

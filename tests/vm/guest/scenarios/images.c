@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Images that must not be jumped into, tried one after another with everything
- * preserved: reboot() says no, and everything goes on. Then a good one, and
- * the live update goes as ever.
+ * Images that must not be started, tried one after another with everything
+ * preserved: reboot() refuses, and everything goes on. Then a good one, and
+ * the live update works as usual.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 
 #define SESSION "images"
 #define MAGIC "LU-READS"
-/* Of what an image says it reads: offsets, see linux/kho/abi/image.h. */
+/* Offsets in an image's list of what it reads, see linux/kho/abi/image.h. */
 #define LENGTH_AT 16
 #define COUNT_AT 20
 #define NAMES_AT 24
@@ -238,7 +238,7 @@ static int images_new(unsigned int stage)
 
 static const struct scenario images = {
 	.name = "images",
-	.description = "images that must not be jumped into, then a good one",
+	.description = "images that must not be started, then a good one",
 	.stages = { images_old, images_new },
 };
 SCENARIO(images);

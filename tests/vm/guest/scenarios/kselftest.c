@@ -5,7 +5,7 @@
  * lu.args=run:NAME+NAME names them, device:1 gives them the first kept device,
  * bound to vfio-pci.
  *
- * What lives on both sides of a kexec is kselftest-kexec: NAME -s 1, a jump,
+ * What lives on both sides of a kexec is kselftest-kexec: NAME -s 1, a kexec,
  * NAME -s 2. That one also looks at the tests that are built into the kernel.
  */
 #include <errno.h>

@@ -64,7 +64,7 @@ static void anonymous(struct bench *b)
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), BENCH_BYTES);
 }
 
-/* What is at an address can change, what is in a file is looked up. */
+/* By address it could be anything later; in a file it can be looked up. */
 static void memfd_by_address(struct bench *b)
 {
 	by_address(b, mmap(NULL, BENCH_BYTES, PROT_READ | PROT_WRITE,
@@ -263,7 +263,7 @@ static void truncated_back(struct bench *b)
 		preserve(b, -EINVAL);
 }
 
-/* Ways to map that are right. */
+/* Ways to map that are accepted. */
 
 static void grown(struct bench *b)
 {
@@ -421,7 +421,7 @@ static void second_wrong(struct bench *b)
 	munmap(p, BENCH_BYTES);
 }
 
-/* An IOAS nobody marked a HWPT of is nobody's business. */
+/* An IOAS without a marked HWPT does not matter. */
 static void unmarked_wrong(struct bench *b)
 {
 	void *p = mmap(NULL, BENCH_BYTES, PROT_READ | PROT_WRITE,

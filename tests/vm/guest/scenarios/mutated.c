@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The old kernel breaks what it hands over, after the last device is shut down:
- * lu.args=field:NAME one field of it, lu.args=seed:N whatever that leads to, n:N
- * times. Or, with fail:1, the new kernel runs out of memory while it boots, at one
- * allocation after the other of the function liveupdate_fail.in; there are at
- * least least:N and at most n:N of them.
+ * The old kernel changes the handover after the last device is shut down: with
+ * lu.args=field:NAME one field, with seed:N a random one, n:N times. Or, with
+ * fail:1, the new kernel runs out of memory while it boots, at each allocation
+ * of the function liveupdate_fail.in in turn; there are at least least:N and at
+ * most n:N of them.
  *
  * In the new kernel each device goes on as it did, or is blocked and no bus
  * master; never anything else. Then everything is taken apart, and every device
- * serves anybody, if need be after another kexec.
+ * works for anybody, if need be after another kexec.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -234,8 +234,8 @@ static void detach_all(uint32_t hwpt)
 }
 
 /*
- * A blocked device is given up by removal. One that goes on and cannot be had
- * stays as it is until the next kexec: how many of those?
+ * A blocked device is let go by removal. One that goes on and cannot be
+ * retrieved stays as it is until the next kexec: how many of those?
  */
 static unsigned int remove_unbound(void)
 {
@@ -288,9 +288,9 @@ static void use_all(unsigned int stage)
 }
 
 /*
- * A drive of QEMU has reads under way that neither the IOMMU nor the loss of bus
- * mastering stops any more; a reset waits for them. Before that, the memory they
- * go to must not be anybody else's.
+ * A drive of QEMU has reads under way that neither the IOMMU nor the loss of
+ * bus mastering stops any more; a reset waits for them. Before that, the memory
+ * they go to must not be anybody else's.
  */
 static void reset_blocked(void)
 {
@@ -301,7 +301,7 @@ static void reset_blocked(void)
 						"reset", "1"), 0);
 }
 
-/* The same for one that cannot be reset: its reads have to come home. */
+/* The same for one that cannot be reset: its reads have to complete. */
 static void await_stuck(void)
 {
 	for (unsigned int i = 0; i < vm.devices; i++)
@@ -322,7 +322,7 @@ static void await_stuck(void)
 	pump_stop(&vm.pump);
 }
 
-/* Everything that can be had is back, and serves anybody. */
+/* Everything that can be retrieved is back, and works for anybody. */
 static void put_away(unsigned int stage)
 {
 	/* What went on without an owner has filled buffers nobody looked at */

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Next kernels that are not as they should be. Whatever they are, the devices
- * must not write to memory that was not kept for them. So the new kernel fills
- * all the memory it has with a pattern, lets the host go on sending and the
- * drive go on reading, and looks at the pattern again.
+ * Next kernels that do not take the handover as they should. Whatever they do,
+ * devices must not write to memory that is not preserved for them. So the new
+ * kernel fills all the memory it has with a pattern, lets the host go on
+ * sending and the drive go on reading, and looks at the pattern again.
  *
  * lu.args=outcome:NAME tells what the kernel has to do about the devices:
  *
- *   taken    nothing: the owner takes them back, as ever
+ *   taken    nothing: the owner takes them back, as usual
  *   blocked  leave translation on, with nothing behind it
  *   stopped  turn translation off, but their bus mastering before; the session
  *            cannot be finished

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * In which order and place files can be preserved: memfd, iommufd, device, in
- * one session, bound to and attached where it is kept. No kexec here.
+ * In which order files can be preserved: memfd, iommufd, device, in one
+ * session, the device bound to that iommufd and attached to a marked HWPT. No
+ * kexec here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +39,7 @@ static void iommufd_first(struct bench *b)
 	if (!cases_mark(b))
 		return;
 	cases_rc("iommufd", bench_preserve_iommufd(b), -EINVAL);
-	/* Refused is as if never asked */
+	/* A refused call has changed nothing */
 	cases_rc("memory", bench_preserve_memory(b), 0);
 	cases_rc("iommufd-then", bench_preserve_iommufd(b), 0);
 }
@@ -118,7 +119,7 @@ static void unmarked_hwpt(struct bench *b)
 	cases_rc("memory", bench_preserve_memory(b), 0);
 	cases_rc("iommufd", bench_preserve_iommufd(b), 0);
 	cases_rc("device", bench_preserve_device(b), -EINVAL);
-	/* A device that is not kept may move, also to what is kept */
+	/* A device that is not preserved may be attached to a preserved HWPT */
 	cases_rc("attach", vfio_attach(&b->vfio, other), 0);
 	cases_rc("device-moved", bench_preserve_device(b), 0);
 }
@@ -226,7 +227,7 @@ static void twice(struct bench *b)
 	twice_one(b, "memory", b->memfd, other, TOKEN_MEMORY, TOKEN_MORE);
 	twice_one(b, "iommufd", b->iommufd, other, TOKEN_IOMMUFD, TOKEN_MORE);
 	twice_one(b, "device", b->vfio.fd, other, TOKEN_DEVICE, TOKEN_MORE);
-	/* Not to be had there, and not half-way there either */
+	/* Refused there, and nothing of the attempt is left */
 	close(other);
 	bench_close_session(b);
 	b->session = luo_create(luo_open(), "bench-3");
@@ -251,7 +252,7 @@ static void closed_between(struct bench *b)
 	cases_rc("device", bench_preserve_device(b), -ENOENT);
 }
 
-/* Files of a kind nobody keeps. */
+/* Kinds of files that cannot be preserved. */
 static void other_files(struct bench *b)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Owners that die in the old kernel, one at each step on the way out, each with
+ * Owners that die in the old kernel, one at each step of preserving, each with
  * a session and a device of its own.
  *
  * A session lives as long as somebody has its file. When that was the owner
  * alone, everything is undone with its death. When a broker has it as well, the
- * session goes on, and so do the devices that are in it: another
- * process can jump, and take apart in the next kernel what the dead left.
+ * session goes on, and so do the devices in it: another process can do the
+ * kexec, and take the session apart in the next kernel.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -164,8 +164,8 @@ static int orphan_here(unsigned int stage)
 }
 
 /*
- * What is in a session lives on in it. The device of a session that has it
- * cannot be had by anybody, that of another one is free already.
+ * What is in a session lives on in it. A device that is in one cannot be opened
+ * by anybody else; one that was not preserved yet is free already.
  */
 static void check_alive(const struct walk *w)
 {
@@ -245,14 +245,14 @@ static int broker_new(unsigned int stage)
 
 static const struct scenario orphan = {
 	.name = "orphan",
-	.description = "owners die at each step before the jump, all is undone",
+	.description = "owners die at each step before the kexec, all is undone",
 	.stages = { orphan_here },
 };
 SCENARIO(orphan);
 
 static const struct scenario orphan_broker = {
 	.name = "orphan-broker",
-	.description = "owners die before the jump, a broker has their sessions",
+	.description = "owners die before the kexec, a broker has their sessions",
 	.stages = { broker_old, broker_new },
 };
 SCENARIO(orphan_broker);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Owners that die in the new kernel, one at each step of the way home, each
+ * Owners that die in the new kernel, one at each step of taking it back, each
  * with a session and a device of its own. Another process, here their parent,
- * takes the sessions apart, and the devices serve anybody again in the same
- * boot. It never asks for the memory, which is freed all the same.
+ * takes the sessions apart, and the devices work for anybody again in the
+ * same boot. It never retrieves the memory, which is freed all the same.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -152,7 +152,7 @@ static int reaper_new(unsigned int stage)
 
 static const struct scenario reaper = {
 	.name = "reaper",
-	.description = "owners die at each step after the jump, another reaps",
+	.description = "owners die at each step after the kexec, another reaps",
 	.stages = { reaper_old, reaper_new },
 };
 SCENARIO(reaper);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices that cannot be kept, for what they are or where they are: each is
- * refused when it is preserved, and nothing is left of the attempt. Most need a
- * machine of their own. No kexec here.
+ * Devices that cannot be preserved, for what they are or where they are: each
+ * is refused, and nothing is left of the attempt. Most need a machine of their
+ * own. No kexec here.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static void refused(struct bench *b)
 		return;
 	cases_rc("refused", bench_preserve_device(b), -EOPNOTSUPP);
 	cases_rc("refused-again", bench_preserve_device(b), -EOPNOTSUPP);
-	/* It is not fixed */
+	/* It is not immutable */
 	cases_rc("detach", vfio_detach(&b->vfio), 0);
 	cases_rc("attach", vfio_attach(&b->vfio, b->hwpt), 0);
 }
@@ -173,7 +173,7 @@ static void functions(struct bench *b)
 	cases_rc("pf-with-vf", bench_preserve_device(b), -EOPNOTSUPP);
 	cases_rc("no-vf", vfs_make(b->vfio.bdf, "0"), 0);
 	cases_rc("pf-alone", bench_preserve_device(b), 0);
-	/* Nobody could tell the next kernel of VFs made now */
+	/* The next kernel could not be told of VFs made now */
 	cases_rc("make-vf-late", vfs_make(b->vfio.bdf, "1"), -EBUSY);
 }
 

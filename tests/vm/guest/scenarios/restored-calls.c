@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * After the jump, from the first file on to the last finish: what can be asked
- * of a session and its files that is not simply the way home, in two sessions
+ * After the kexec, from the first file on to the last finish: each call on a
+ * session and its files that is not part of the usual sequence, in two sessions
  * side by side, with the transfers going on. A third session has no iommufd.
  */
 #include <errno.h>
@@ -152,7 +152,7 @@ static int try_unbound(const char *bdf)
 	check_rc("native-unbound", pci_offer(bdf, PCI_NATIVE), -EBUSY);
 	check_rc("device-unbound", luo_retrieve(a.session, TOKEN_DEVICE),
 		 -EAGAIN);
-	/* One that leaves DMA to others, as vfio-pci does, may have it. */
+	/* A driver that leaves DMA to its user, as vfio-pci does, may bind. */
 	check_rc("stub", pci_bind(bdf, "pci-stub"), 0);
 	check_rc("device-stub", luo_retrieve(a.session, TOKEN_DEVICE),
 		 -EAGAIN);
@@ -201,7 +201,7 @@ static int try_order(void)
 	check_rc("finish-iommufd", luo_finish(session), -EBUSY);
 	close(none);
 	close(other);
-	/* Unfinished, so that it can be had again. */
+	/* Unfinished, so that it can be retrieved again. */
 	close(session);
 	return 0;
 }
@@ -383,7 +383,7 @@ static void try_bare(void)
 	close(fd);
 }
 
-/* The control for what was refused: it works as soon as it may. */
+/* The control: what was refused works once the session is finished. */
 static void try_late(const char *bdf)
 {
 	int other = iommufd_open(), fd;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All the devices the machine has room for, on as many buses, each in the hands
- * of an iommufd and a session of its own. What counts is that each of them
- * comes back as itself and stays on the bus in between; they do nothing.
+ * All the devices the machine has room for, on as many buses, each with an
+ * iommufd and a session of its own. What counts is that each of them comes back
+ * as itself and stays a bus master in between; they do no DMA.
  */
 #include <errno.h>
 #include <stdio.h>

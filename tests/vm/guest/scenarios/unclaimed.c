@@ -89,7 +89,8 @@ static int unclaimed_middle(unsigned int stage)
 	/*
 	 * A drive of QEMU has mapped the memory for all it was asked for, and
 	 * neither the IOMMU nor the loss of bus mastering stops it any more. It
-	 * is asked for nothing now; the memory is somebody else's after the jump.
+	 * is asked for nothing now; the memory is somebody else's after the
+	 * kexec.
 	 */
 	sleep(SECONDS_HOME);
 	if (all) {
@@ -161,7 +162,7 @@ static int unclaimed_last(unsigned int stage)
 
 static const struct scenario unclaimed = {
 	.name = "unclaimed",
-	.description = "a session nobody claims is gone after the next jump",
+	.description = "a session nobody claims is gone after the next kexec",
 	.stages = { unclaimed_old, unclaimed_middle, unclaimed_last },
 };
 SCENARIO(unclaimed);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Many small VMs, without a device once they are made: a memfd, an iommufd
- * with a few marked HWPTs over it, a session. One device lends itself to each
- * of them in turn, because a HWPT is made for one.
+ * with a few marked HWPTs over it, a session. One device is attached to
+ * each of them in turn, because a HWPT is allocated for a device.
  */
 #ifndef LU_CROWD_H
 #define LU_CROWD_H

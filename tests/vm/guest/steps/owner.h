@@ -21,7 +21,7 @@ int owner_start(struct vm *vm);
 void owner_ready(void);
 /* Waits until all devices have made a fair number of transfers. */
 int owner_warm(struct vm *vm);
-/* All of the above, for one vm. */
+/* All of the above, for one VM. */
 int owner_begin(struct vm *vm, const struct vm_plan *plan);
 
 int owner_preserve(struct vm *vm);
@@ -29,7 +29,7 @@ int owner_preserve(struct vm *vm);
 int owner_load(struct vm *vm, unsigned int stage);
 /* Does not return from success. */
 int owner_jump(void);
-/* All of a plain old kernel: begin, preserve, load, jump. */
+/* All of a plain old kernel: begin, preserve, load, kexec. */
 int owner_hand_over(struct vm *vm, const char *session, unsigned int stage);
 
 int owner_arrive(struct vm *vm, const char *session);
@@ -37,7 +37,7 @@ int owner_reclaim(struct vm *vm);
 int owner_swap(struct vm *vm);
 int owner_release(struct vm *vm);
 
-/* Lets reads come home. */
+/* Waits until the reads in flight have completed. */
 void owner_reads_done(struct vm *vm);
 /* That, then stops the host, then the pump. */
 void owner_settle(struct vm *vm);
@@ -48,7 +48,7 @@ void owner_verify(struct vm *vm);
 void owner_close(struct vm *vm);
 /* Are as many table pages in use as there @was? */
 void owner_count(int64_t was);
-/* The three of them, for the only vm. */
+/* The three of them, for the only VM. */
 void owner_account(struct vm *vm);
 
 /* "name" with the VM's suffix. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Owners that die, and what another process does about it: take the session
- * apart without building anything new, and find the device as good as any.
+ * apart without building anything new, and use the device again.
  */
 #ifndef LU_REAP_H
 #define LU_REAP_H

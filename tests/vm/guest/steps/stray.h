@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The kept devices in a kernel that has no use for them. */
+/* Preserved devices in a kernel that does not take them over. */
 #ifndef LU_STRAY_H
 #define LU_STRAY_H
 
@@ -7,11 +7,11 @@
 
 /* Checks that the kernel has taken their bus mastering. */
 void stray_check_stopped(void);
-/* Gives it back to them, as devices do that do not keep to the rules. */
+/* Turns it on again, as a device that breaks the rules could. */
 void stray_let_go(void);
 /*
- * A control, for when translation is off: once they are let go they must do
- * harm, else the test is blind.
+ * A control, for when translation is off: with bus mastering on they must
+ * damage memory, else the test could not see them do it.
  */
 void stray_control(const struct spare *spare);
 

@@ -9,7 +9,7 @@
 bool traffic_stop_host(void);
 /* Takes what is still under way, then stops the pump. */
 void traffic_quiet(struct vm *vm);
-/* Both, for the only vm. */
+/* Both, for the only VM. */
 void traffic_drain(struct vm *vm);
 /* Asks for another rate. The host may not reach it, which is no failure. */
 void traffic_rate(unsigned int frames_per_second);
