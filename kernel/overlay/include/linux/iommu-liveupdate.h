@@ -5,14 +5,20 @@
 #ifndef __LINUX_IOMMU_LIVEUPDATE_H
 #define __LINUX_IOMMU_LIVEUPDATE_H
 
+#include <linux/build_bug.h>
+#include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
+#include <linux/xarray.h>
 
 struct device;
 struct iommu_device;
 struct iommu_domain;
+struct iommu_lu_attachment_ser;
 struct iommu_lu_device_ser;
+struct iommu_lu_in;
 struct iommu_lu_domain_ser;
+struct iommu_lu_pages_ser;
 struct iommu_lu_unit_ser;
 struct iommufd_ctx;
 struct kimage;
@@ -20,25 +26,55 @@ struct liveupdate_file_handler;
 struct liveupdate_file_op_args;
 
 /**
+ * struct iommu_lu_pages - The pages that a unit or a domain owns
+ * @kind:  IOMMU_LU_MAGIC_UNITS or _DOMAINS
+ * @owner: Slot of the owner
+ * @nr:    Entries
+ * @first: The first page of the list, NULL for an empty one
+ * @last:  The last one
+ */
+struct iommu_lu_pages {
+	u32 kind;
+	u32 owner;
+	u64 nr;
+	struct iommu_lu_pages_ser *first;
+	struct iommu_lu_pages_ser *last;
+};
+
+/**
  * struct iommu_lu_unit - An IOMMU with kept devices
  * @iommu:    The IOMMU. In the new kernel set when its driver adopts it.
  * @index:    Slot of the record
  * @ser:      The record
- * @users:    Kept devices below it, in the old kernel
+ * @pages:    In the old kernel, its list of pages
+ * @link:     In the old kernel, all units
+ * @users:    In the old kernel, what keeps it: attachments, and domains that
+ *            belong to it
  * @rejected: In the new kernel, its record cannot be trusted
+ * @settled:  In the new kernel, its driver has it in hand
+ * @sources:  In the new kernel, source ID to &struct iommu_lu_device, where that
+ *            is not the PCI requester ID
+ * @ids:      In the new kernel, by hardware ID, the slot of its domain
+ * @in:       In the new kernel, the handover it is part of
  * @priv:     For the driver
  */
 struct iommu_lu_unit {
 	struct iommu_device *iommu;
 	u32 index;
 	struct iommu_lu_unit_ser *ser;
+	struct iommu_lu_pages pages;
+	struct list_head link;
 	unsigned int users;
 	bool rejected;
+	bool settled;
+	struct xarray sources;
+	struct xarray ids;
+	struct iommu_lu_in *in;
 	void *priv;
 };
 
 /**
- * enum iommu_lu_state - Where an object is on its way, in the order of that
+ * enum iommu_lu_state - Lifecycle state of a device or domain, ordered
  * @IOMMU_LU_PRESERVED: Old kernel, fixed until unpreserve
  * @IOMMU_LU_INCOMING:  New kernel, not in the hands of a user yet
  * @IOMMU_LU_CLAIMED:   New kernel, its user has it back, not finished
@@ -55,103 +91,186 @@ enum iommu_lu_state {
 
 /**
  * struct iommu_lu_device - A kept device, at dev->iommu->lu
- * @index:  Slot of the record
- * @ser:    The record
- * @unit:   Its IOMMU
- * @domain: Its domain
- * @state:  Where it is on its way
- * @linked: In the new kernel, dev->iommu->lu points or has pointed here
- * @dev:    In the new kernel, the device for which that is so now
- * @found:  In the new kernel, its unit had an entry of that requester ID
- * @rcu:    Readers of dev->iommu->lu that hold no lock
+ * @index:       Slot of the record
+ * @ser:         The record
+ * @unit:        Its IOMMU
+ * @attachments: &struct iommu_lu_attachment of its own DMA and of its PASIDs
+ * @state:       Lifecycle state
+ * @found:       In the new kernel, its unit had an entry of its source ID
+ * @linked:      In the new kernel, dev->iommu->lu points or has pointed here
+ * @dev:         In the new kernel, the device for which that is so now
+ * @rcu:         Readers of dev->iommu->lu that hold no lock
  */
 struct iommu_lu_device {
 	u32 index;
 	struct iommu_lu_device_ser *ser;
 	struct iommu_lu_unit *unit;
-	struct iommu_lu_domain *domain;
+	struct list_head attachments;
 	enum iommu_lu_state state;
-	bool linked;
 	bool found;
+	bool linked;
 	struct device *dev;
 	struct rcu_head rcu;
+};
+
+/**
+ * struct iommu_lu_attachment - DMA of a kept device that a domain translates
+ * @index:  Slot of the record
+ * @ser:    The record
+ * @device: The device
+ * @domain: The domain
+ * @link:   At &struct iommu_lu_device.attachments
+ * @kept:   In the new kernel, the hardware's entry is as recorded
+ */
+struct iommu_lu_attachment {
+	u32 index;
+	struct iommu_lu_attachment_ser *ser;
+	struct iommu_lu_device *device;
+	struct iommu_lu_domain *domain;
+	struct list_head link;
+	bool kept;
 };
 
 /**
  * struct iommu_lu_domain - A kept domain, at domain->lu
  * @index:   Slot of the record
  * @ser:     The record
+ * @pages:   Its list of pages
+ * @unit:    Its unit, NULL when it belongs to none
  * @domain:  The domain. In the new kernel NULL until somebody needs it.
- * @state:   Where it is on its way
+ * @state:   Lifecycle state
  * @owner:   The iommufd that may take over devices on it, in the new kernel
- * @devices: In the old kernel, kept devices on it. In the new one, those of
- *           them that have not been found.
- * @used:    In the new kernel, there is a device record that names it
+ * @devices: In the old kernel, attachments to it. In the new one, those whose
+ *           device has not been found.
+ * @used:    In the new kernel, there is an attachment that names it
  * @proven:  In the new kernel, and a unit's entry leads to its table
+ * @odd:     In the new kernel, a page of it has another owner too, or its list
+ *           makes no sense: none of its pages is ever given back
  */
 struct iommu_lu_domain {
 	u32 index;
 	struct iommu_lu_domain_ser *ser;
+	struct iommu_lu_pages pages;
+	struct iommu_lu_unit *unit;
 	struct iommu_domain *domain;
 	enum iommu_lu_state state;
 	void *owner;
 	unsigned int devices;
 	bool used;
 	bool proven;
+	bool odd;
 };
 
 /* A piece of a domain: from @iova on it leads to @len bytes at @phys */
 typedef int (*iommu_lu_run_fn)(void *arg, u64 iova, phys_addr_t phys, u64 len);
 
+/* A table page of a domain; an error ends the walk before it is read */
+typedef int (*iommu_lu_table_fn)(void *arg, phys_addr_t phys);
+
 /**
  * struct iommu_liveupdate_ops - What an IOMMU driver does for a live update
- * @preserve_unit:     Keep the tables of a unit that all its devices share and
- *                     fill in @unit->ser. Called for the unit's first device.
- * @unpreserve_unit:   Undo @preserve_unit, after the last device.
- * @preserve_device:   Keep what leads from the unit's root to @domain for
- *                     @dev; fill in attach_id.
- * @unpreserve_device: Undo @preserve_device.
- * @preserve_domain:   Keep the page table and fill in everything but the state.
- *                     The table does not change until @unpreserve_domain.
- * @unpreserve_domain: Undo @preserve_domain.
+ * @type:              IOMMU_LU_TYPE_*
+ * @version:           Version of its payloads
+ * @unit_size:         Size of its payload of a unit, in bytes
+ * @domain_size:       Size of its payload of a domain
+ * @device_size:       Size of its payload of a device
+ * @attachment_size:   Size of its payload of an attachment
+ * @source_id:         By which ID does @unit know @dev?
+ * @domain_unit:       Optional. To which IOMMU does @domain belong? Without it,
+ *                     or for NULL, it can be used with any.
+ * @preserve_unit:     Keep what all devices of @unit share: list its pages with
+ *                     iommu_lu_unit_add_page(), the root table first unless
+ *                     another unit has it, and fill in the payload. Called for
+ *                     the unit's first user.
+ * @unpreserve_unit:   Undo @preserve_unit, after the last user. The list is
+ *                     dropped by the core.
+ * @preserve_domain:   Keep the page table, list its pages with
+ *                     iommu_lu_pages_add(), the top first, and fill in code,
+ *                     top, page sizes and payload. The table does not change
+ *                     until @unpreserve_domain.
+ * @unpreserve_domain: Undo @preserve_domain; the list is dropped by the core.
+ * @preserve_attachment: Keep what leads from the unit's root to the domain for
+ *                     @dev or one of its PASIDs; fill in hw_id and payload.
+ * @unpreserve_attachment: Undo @preserve_attachment.
+ * @jump:              The last word to @unit: it is left as the next kernel has
+ *                     to find it. Nothing can fail or sleep any more.
  * @domain_runs:       Tell @fn where @len bytes from @iova on lead, piece by
  *                     piece, until it returns an error. The range does not
  *                     change meanwhile. -ENOENT when not all of it is mapped.
+ * @unit_error:        What is wrong with the payload of a unit that was found?
+ * @domain_error:      What is wrong with the payload of a domain?
  * @restore_domain:    Make a domain of a record, without reading the table; set
- *                     its owner.
- * @restore_device:    Record @dev as attached to the restored @domain without
+ *                     its owner. @unit is one that it is used with, or NULL.
+ * @restore_attachment: Record @dev as attached to the restored @domain without
  *                     changing the live entry, or fail having changed nothing.
- * @block_device:      Block the DMA of a requester ID of an adopted unit, of
+ * @unrestore_attachment: Undo @restore_attachment; the entry is blocked next.
+ * @block_attachment:  Block the DMA of an attachment of an adopted unit, for
  *                     which there may be no device.
  * @domain_in_use:     True while a device is attached to @domain.
- * @release_domain:    Give back what @restore_domain reserved; @domain is
- *                     unused and is freed next.
+ * @visit_tables:      Tell @fn of each table page of the restored @domain before
+ *                     that is read, the top first.
+ * @release_domain:    Give back what @restore_domain and @restore_attachment
+ *                     reserved; @domain is unused and is freed next. Its tables
+ *                     are freed by the core.
  *
- * All may sleep. What preserves and unpreserves is called with lu_out.lock of
- * drivers/iommu/liveupdate/core.c held, @domain_runs with neither, the rest with that
- * of struct iommu_lu_in.
+ * All may sleep but @jump, which is called with interrupts off on the only CPU
+ * that is left. What preserves and unpreserves is called with lu_out.lock of
+ * drivers/iommu/liveupdate/ held, @domain_runs with neither, the rest with the
+ * lock of struct iommu_lu_in.
  */
 struct iommu_liveupdate_ops {
+	u16 type;
+	u16 version;
+	u8 unit_size;
+	u8 domain_size;
+	u8 device_size;
+	u8 attachment_size;
+
+	u32 (*source_id)(struct iommu_device *iommu, struct device *dev);
+	struct iommu_device *(*domain_unit)(struct iommu_domain *domain);
+
 	int (*preserve_unit)(struct iommu_lu_unit *unit);
 	void (*unpreserve_unit)(struct iommu_lu_unit *unit);
-	int (*preserve_device)(struct iommu_lu_unit *unit, struct device *dev,
-			       struct iommu_domain *domain,
-			       struct iommu_lu_device_ser *ser);
-	void (*unpreserve_device)(struct iommu_lu_unit *unit,
-				  const struct iommu_lu_device_ser *ser);
-	int (*preserve_domain)(struct iommu_domain *domain,
-			       struct iommu_lu_domain_ser *ser);
-	void (*unpreserve_domain)(struct iommu_domain *domain);
+	int (*preserve_domain)(struct iommu_lu_domain *lu,
+			       struct iommu_domain *domain);
+	void (*unpreserve_domain)(struct iommu_lu_domain *lu,
+				  struct iommu_domain *domain);
+	int (*preserve_attachment)(struct iommu_lu_unit *unit,
+				   struct iommu_lu_attachment *att,
+				   struct device *dev,
+				   struct iommu_domain *domain);
+	void (*unpreserve_attachment)(struct iommu_lu_unit *unit,
+				      struct iommu_lu_attachment *att);
+	void (*jump)(struct iommu_lu_unit *unit);
 	int (*domain_runs)(struct iommu_domain *domain, u64 iova, u64 len,
 			   iommu_lu_run_fn fn, void *arg);
-	struct iommu_domain *
-	(*restore_domain)(const struct iommu_lu_domain_ser *ser);
-	int (*restore_device)(struct iommu_domain *domain, struct device *dev,
-			      const struct iommu_lu_device_ser *ser);
-	void (*block_device)(struct iommu_lu_unit *unit, u16 rid);
+
+	const char *(*unit_error)(const struct iommu_lu_unit *unit);
+	const char *(*domain_error)(const struct iommu_lu_domain *lu);
+	struct iommu_domain *(*restore_domain)(struct iommu_lu_unit *unit,
+					       const struct iommu_lu_domain *lu);
+	int (*restore_attachment)(struct iommu_lu_unit *unit,
+				  struct iommu_lu_attachment *att,
+				  struct iommu_domain *domain,
+				  struct device *dev);
+	void (*unrestore_attachment)(struct iommu_lu_unit *unit,
+				     struct iommu_lu_attachment *att,
+				     struct iommu_domain *domain,
+				     struct device *dev);
+	void (*block_attachment)(struct iommu_lu_unit *unit,
+				 struct iommu_lu_attachment *att);
 	bool (*domain_in_use)(struct iommu_domain *domain);
+	int (*visit_tables)(struct iommu_domain *domain, iommu_lu_table_fn fn,
+			    void *arg);
 	void (*release_domain)(struct iommu_domain *domain);
 };
+
+/* The parts of a record that only its driver reads */
+#define iommu_lu_payload(ser, type)					\
+	({								\
+		static_assert(sizeof(type) <= sizeof((ser)->payload));	\
+		(type *)(ser)->payload;					\
+	})
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
 
@@ -168,30 +287,44 @@ int iommu_lu_freeze(void);
 void iommu_lu_unfreeze(void);
 
 /* Old kernel, for the IOMMU core and drivers */
+int iommu_lu_unit_add_page(struct iommu_lu_unit *unit, void *virt,
+			   unsigned int order);
+void iommu_lu_unit_del_page(struct iommu_lu_unit *unit, void *virt);
+int iommu_lu_pages_add(struct iommu_lu_pages *pages, phys_addr_t phys,
+		       unsigned int order);
 bool iommu_lu_device_fixed(struct device *dev);
 bool iommu_lu_device_kept(struct device *dev);
 bool iommu_lu_attach_refused(struct device *dev);
 bool iommu_lu_jumping(void);
+void iommu_lu_jump(void);
 
 /* Old kernel, for kexec_file_load() */
 void iommu_lu_read_image(struct kimage *image);
 
-/* New kernel, for IOMMU drivers */
+/* New kernel, for IOMMU drivers: before LUO is up, and after */
+bool iommu_lu_early_kept(phys_addr_t phys, size_t size);
 struct iommu_lu_unit *
 iommu_lu_adopt_unit(struct iommu_device *iommu,
-		    const struct iommu_liveupdate_ops *ops, u32 type,
-		    phys_addr_t base, u32 segment);
-struct iommu_lu_device *iommu_lu_find_device(u32 segment, u16 rid);
-const struct iommu_lu_domain_ser *
-iommu_lu_device_domain(const struct iommu_lu_device *lu);
+		    const struct iommu_liveupdate_ops *ops, phys_addr_t base,
+		    u32 segment);
+bool iommu_lu_unit_owns(struct iommu_lu_unit *unit, phys_addr_t phys,
+			unsigned int order);
+struct iommu_lu_attachment *iommu_lu_entry_seen(struct iommu_lu_unit *unit,
+						u32 source_id, u32 pasid);
+int iommu_lu_take_id(struct iommu_lu_unit *unit,
+		     struct iommu_lu_attachment *att);
+bool iommu_lu_keep_entry(struct iommu_lu_unit *unit,
+			 struct iommu_lu_attachment *att);
 void iommu_lu_reject_device(struct iommu_lu_device *lu, const char *why);
-int iommu_lu_claim_page(phys_addr_t phys);
-void iommu_lu_units_settled(void);
+void iommu_lu_abandon_unit(struct iommu_lu_unit *unit);
+void iommu_lu_unit_settled(struct iommu_lu_unit *unit);
+void iommu_lu_unit_unsettled(struct iommu_lu_unit *unit);
+void iommu_lu_type_settled(u16 type);
 
 /* New kernel, for the IOMMU core */
 void iommu_lu_probe_device(struct device *dev, bool alone);
-struct iommu_domain *iommu_lu_initial_domain(struct device *dev,
-					     struct iommu_domain *domain);
+struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone);
+struct iommu_domain *iommu_lu_blocked_domain(struct device *dev);
 bool iommu_lu_domain_restored(struct iommu_domain *domain);
 bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain);
 void iommu_lu_forget_device(struct device *dev);
@@ -246,7 +379,7 @@ static inline bool iommu_lu_device_kept(struct device *dev)
 	return false;
 }
 
-static inline void iommu_lu_units_settled(void)
+static inline void iommu_lu_jump(void)
 {
 }
 
@@ -264,10 +397,15 @@ static inline bool iommu_lu_unclaim(struct device *dev,
 	return false;
 }
 
-static inline struct iommu_domain *
-iommu_lu_initial_domain(struct device *dev, struct iommu_domain *domain)
+static inline struct iommu_domain *iommu_lu_attach_restored(struct device *dev,
+							    bool alone)
 {
-	return domain;
+	return NULL;
+}
+
+static inline struct iommu_domain *iommu_lu_blocked_domain(struct device *dev)
+{
+	return NULL;
 }
 
 static inline bool iommu_lu_domain_restored(struct iommu_domain *domain)

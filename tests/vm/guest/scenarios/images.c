@@ -45,10 +45,11 @@ struct forgery {
 
 static const struct forgery forgeries[] = {
 	{ "newer-kho", "kho-v4", "kho-v5", 0, 0, -EPROTONOSUPPORT },
-	{ "newer-iommu", "iommu-v1", "iommu-v2", 0, 0, -EPROTONOSUPPORT },
+	{ "newer-iommu", "iommu-v2-4k", "iommu-v3-4k", 0, 0, -EPROTONOSUPPORT },
+	{ "other-pages", "iommu-v2-4k", "iommu-v2-64k", 0, 0, -EPROTONOSUPPORT },
 	{ "newer-iommufd", "iommufd-v1", "iommufd-v9", 0, 0, -EPROTONOSUPPORT },
 	{ "no-vfio", "vfio-pci-v1", "x", 0, 0, -EPROTONOSUPPORT },
-	{ "longer-name", "iommu-v1", "iommu-v10", 0, 0, -EPROTONOSUPPORT },
+	{ "longer-name", "iommu-v2-4k", "iommu-v2-4ki", 0, 0, -EPROTONOSUPPORT },
 	{ "no-magic", NULL, NULL, 8, 0, -EPROTONOSUPPORT },
 	{ "no-names", NULL, NULL, COUNT_AT, 0, -EPROTONOSUPPORT },
 	{ "many-names", NULL, NULL, COUNT_AT, 0xffffffff, -EPROTONOSUPPORT },
@@ -171,14 +172,14 @@ static void try_others(void)
 
 static void check_list(const char *path)
 {
-	static const char want[] = "iommu-v1\n";
+	static const char want[] = "iommu-v2-4k\n";
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char text[4096] = "";
 
 	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
 		text[0] = 0;
 	check(path + strlen("/sys/kernel/"), strstr(text, want),
-	      "names iommu-v1");
+	      "names iommu-v2-4k");
 	if (fd < 0)
 		return;
 	check(path + strlen("/sys/kernel/iommu_liveupdate/"),
@@ -207,7 +208,7 @@ static int images_old(unsigned int stage)
 	for (unsigned int i = 0; i < sizeof(forgeries) / sizeof(forgeries[0]);
 	     i++)
 		try_forgery(&forgeries[i]);
-	check("log-newer", klog_has("does not read \"iommu-v1\""),
+	check("log-newer", klog_has("does not read \"iommu-v2-4k\""),
 	      "the kernel says what is missing");
 	if (owner_load(&vm, stage))
 		return -1;

@@ -9,7 +9,7 @@
 
 #include <linux/generic_pt/liveupdate.h>
 #include <linux/io.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate.h>
 #include <linux/mm.h>
 #include <linux/string.h>
 #include "../liveupdate/pages.h"
@@ -25,22 +25,27 @@
  * In the next kernel restore() makes a table around the page that was the top.
  * It looks at no other page, so its cost does not depend on what is mapped.
  * The result is immutable: it can be attached, asked for translations and
- * freed. The pages come back from KHO one by one when it is freed. A page that
- * does not, because nobody had preserved it or because it is in the table
- * twice, ends the walk below it: whatever lies there stays reserved until the
- * next kexec, which loses memory but never frees a page somebody else has.
+ * freed. Its pages are not freed with it: visit() tells whoever owns them of
+ * each, before it is read, and the owner decides whether all is as it should be.
  */
 
 #define pt_iommu_preserve CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), preserve)
 #define pt_iommu_unpreserve \
 	CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), unpreserve)
 #define pt_iommu_restore CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), restore)
+#define pt_iommu_visit CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), visit)
 #define pt_iommu_runs CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), runs)
 
-/* A walk over all tables: so many were seen, and so many are to be */
+/* A walk over all tables: nr visited, max limit; where they are written down */
 struct lu_table_walk {
 	unsigned long nr;
 	unsigned long max;
+	struct iommu_lu_pages *pages;
+};
+
+struct lu_table_visit {
+	iommu_lu_table_fn fn;
+	void *arg;
 };
 
 /* Nobody needs to know the address of what is not descended into */
@@ -51,6 +56,18 @@ static __always_inline void NS(next_table)(struct pt_state *pts,
 		pts->index++;
 	else
 		pt_next_entry(pts);
+}
+
+static __always_inline int NS(keep_table)(struct lu_table_walk *tables,
+					  void *table)
+{
+	int ret;
+
+	ret = iommu_page_preserve(table);
+	if (ret)
+		return ret;
+	tables->nr++;
+	return iommu_lu_pages_add(tables->pages, virt_to_phys(table), 0);
 }
 
 static __always_inline int NS(do_preserve)(struct pt_range *range, void *arg,
@@ -66,10 +83,9 @@ static __always_inline int NS(do_preserve)(struct pt_range *range, void *arg,
 	     NS(next_table)(&pts, level)) {
 		if (pts.type != PT_ENTRY_TABLE)
 			continue;
-		ret = iommu_page_preserve(pts.table_lower);
+		ret = NS(keep_table)(tables, pts.table_lower);
 		if (ret)
 			return ret;
-		tables->nr++;
 		/* Most tables are of the last level, and have none below */
 		if (level == 1)
 			continue;
@@ -119,21 +135,18 @@ static void NS(unpreserve_some)(struct pt_common *common, unsigned long max)
 		pt_walk_range(&range, NS(unpreserve_tables), &tables);
 }
 
-static int NS(preserve_all)(struct pt_common *common, unsigned long *nr_tables)
+static int NS(preserve_all)(struct pt_common *common,
+			    struct iommu_lu_pages *pages)
 {
 	struct pt_range range = pt_all_range(common);
-	struct lu_table_walk tables = {};
+	struct lu_table_walk tables = { .pages = pages };
 	int ret;
 
-	ret = iommu_page_preserve(range.top_table);
-	if (ret)
-		return ret;
-	tables.nr++;
-	if (range.top_level)
+	ret = NS(keep_table)(&tables, range.top_table);
+	if (!ret && range.top_level)
 		ret = pt_walk_range(&range, NS(preserve_tables), &tables);
 	if (ret)
 		NS(unpreserve_some)(common, tables.nr);
-	*nr_tables = tables.nr;
 	return ret;
 }
 
@@ -151,21 +164,23 @@ static u32 NS(ser_flags)(struct pt_common *common)
 }
 
 int pt_iommu_preserve(struct pt_iommu_table *fmt_table,
-		      struct iommu_pt_ser *ser)
+		      struct iommu_lu_domain *lu, struct iommu_pt_ser *ser)
 {
 	struct pt_common *common = common_from_iommu(&fmt_table->iommu);
 	struct pt_range range = pt_top_range(common);
-	unsigned long nr_tables;
 	int ret;
 
-	ret = NS(preserve_all)(common, &nr_tables);
+	/* No format of today has a top that is larger than a page */
+	if (pt_top_memsize_lg2(common, common->top_of_table) > PAGE_SHIFT)
+		return -EOPNOTSUPP;
+	ret = NS(preserve_all)(common, &lu->pages);
 	if (ret)
 		return ret;
 
+	lu->ser->code = IOMMU_LU_CODE_GENERIC_PT;
+	lu->ser->top = virt_to_phys(range.top_table);
 	memset(ser, 0, sizeof(*ser));
 	strscpy_pad(ser->format, __stringify(PTPFX_RAW));
-	ser->top = virt_to_phys(range.top_table);
-	ser->nr_tables = nr_tables;
 	ser->flags = NS(ser_flags)(common);
 	ser->fmt_features = common->features >> PT_FEAT_FMT_START;
 	ser->top_level = range.top_level;
@@ -293,45 +308,48 @@ int pt_iommu_runs(struct pt_iommu_table *fmt_table, u64 iova, u64 len,
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_runs, "GENERIC_PT_IOMMU");
 
-static int NS(restore_tables)(struct pt_range *range, void *arg,
-			      unsigned int level, struct pt_table_p *table)
+static int NS(visit_tables)(struct pt_range *range, void *arg,
+			    unsigned int level, struct pt_table_p *table)
 {
 	struct pt_state pts = pt_init(range, level, table);
-	struct iommu_pages_list *list = arg;
+	struct lu_table_visit *visit = arg;
+	int ret;
 
 	if (!pt_can_have_table(&pts))
 		return 0;
 
 	for_each_pt_level_entry(&pts) {
-		void *lower;
-
 		if (pts.type != PT_ENTRY_TABLE)
 			continue;
-		/* Nothing of the lower table is read before KHO vouches for it */
-		lower = iommu_page_restore(pt_table_pa(&pts));
-		if (!lower)
-			continue;
-		iommu_pages_list_add(list, lower);
-		pt_descend(&pts, arg, NS(restore_tables));
+		/* Nothing of the lower table is read before it is vouched for */
+		ret = visit->fn(visit->arg, pt_table_pa(&pts));
+		if (ret)
+			return ret;
+		ret = pt_descend(&pts, arg, NS(visit_tables));
+		if (ret)
+			return ret;
 	}
 	return 0;
 }
 
+int pt_iommu_visit(struct pt_iommu_table *fmt_table, iommu_lu_table_fn fn,
+		   void *arg)
+{
+	struct pt_common *common = common_from_iommu(&fmt_table->iommu);
+	struct lu_table_visit visit = { .fn = fn, .arg = arg };
+	struct pt_range range = pt_all_range(common);
+	int ret;
+
+	ret = fn(arg, virt_to_phys(range.top_table));
+	if (ret)
+		return ret;
+	return pt_walk_range(&range, NS(visit_tables), &visit);
+}
+EXPORT_SYMBOL_NS_GPL(pt_iommu_visit, "GENERIC_PT_IOMMU");
+
+/* The pages belong to the core, which has freed them, or lost them on purpose */
 static void NS(deinit_restored)(struct pt_iommu *iommu_table)
 {
-	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_FREE);
-	struct pt_common *common = common_from_iommu(iommu_table);
-	struct pt_range range = pt_all_range(common);
-	struct iommu_pages_list list = IOMMU_PAGES_LIST_INIT(list);
-	void *top;
-
-	top = iommu_page_restore(virt_to_phys(range.top_table));
-	if (!top)
-		return;
-
-	iommu_pages_list_add(&list, top);
-	pt_walk_range(&range, NS(restore_tables), &list);
-	iommu_put_pages_list(&list);
 }
 
 static int NS(map_restored)(struct pt_iommu *iommu_table, dma_addr_t iova,
@@ -371,15 +389,17 @@ static void NS(drop_empty)(struct pt_iommu *iommu_table)
 
 int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 		     const struct pt_iommu_table_cfg *cfg,
+		     const struct iommu_lu_domain *lu,
 		     const struct iommu_pt_ser *ser, gfp_t gfp)
 {
 	struct pt_iommu *iommu_table = &fmt_table->iommu;
 	struct pt_common *common = common_from_iommu(iommu_table);
+	u64 top = lu->ser->top;
 	int ret;
 
 	if (strncmp(ser->format, __stringify(PTPFX_RAW), sizeof(ser->format)))
 		return -EINVAL;
-	if (!iommu_page_preserved(ser->top))
+	if (!iommu_page_preserved(top))
 		return -EINVAL;
 
 	ret = pt_iommu_init(fmt_table, cfg, gfp);
@@ -387,7 +407,7 @@ int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 		return ret;
 
 	if (ser->top_level != pt_top_get_level(common) ||
-	    !IS_ALIGNED(ser->top,
+	    !IS_ALIGNED(top,
 			log2_to_int(pt_top_memsize_lg2(common,
 						       common->top_of_table))) ||
 	    ser->max_vasz_lg2 != common->max_vasz_lg2 ||
@@ -401,7 +421,7 @@ int pt_iommu_restore(struct pt_iommu_table *fmt_table,
 
 	/* Trade the empty table for the one the hardware walks */
 	NS(drop_empty)(iommu_table);
-	pt_top_set(common, phys_to_virt(ser->top), ser->top_level);
+	pt_top_set(common, phys_to_virt(top), ser->top_level);
 	iommu_table->ops = &NS(restored_ops);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/random.h>
 #include <linux/xarray.h>
+#include "../liveupdate/page-list.h"
 #include "../liveupdate/pages.h"
 #include "../liveupdate/test/kunit.h"
 
@@ -24,6 +25,8 @@
 #define pt_iommu_unpreserve \
 	CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), unpreserve)
 #define pt_iommu_restore CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), restore)
+
+#define pt_iommu_visit CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), visit)
 
 #define LU_MAPS		256
 #define LU_PROBES	4096
@@ -37,6 +40,7 @@ struct lu_page {
 	/* Where its content is while it is hidden */
 	void *hidden;
 	bool lost;
+	bool seen;
 	bool restored;
 };
 
@@ -56,6 +60,8 @@ struct lu_priv {
 	struct kunit_iommu_priv old;
 	struct kunit_iommu_priv new;
 	struct iommu_pt_ser ser;
+	struct iommu_lu_domain_ser dom_ser;
+	struct iommu_lu_domain dom;
 	struct iommu_lu_kunit_count start;
 
 	/* By page frame number */
@@ -143,21 +149,13 @@ static void lu_show(struct lu_page *page)
 	page->hidden = NULL;
 }
 
+/* Who owns the pages restores them, not the table */
 static void *lu_stub_restore(phys_addr_t phys)
 {
 	struct lu_priv *lu = kunit_get_current_test()->priv;
-	struct lu_page *page = xa_load(&lu->pages, PHYS_PFN(phys));
 
-	if (!page || page->lost || page->restored) {
-		lu->refused++;
-		return NULL;
-	}
-	page->restored = true;
-	lu->restored++;
-	lu_show(page);
-	virt_to_ioptdesc(page->virt)->incoherent = false;
-	iommu_lu_kunit_account(virt_to_folio(page->virt), 1);
-	return page->virt;
+	lu->refused++;
+	return NULL;
 }
 
 /*
@@ -186,33 +184,20 @@ static void lu_jump(struct kunit *test)
 	iommu_lu_kunit_expect(test, &lu->start, 0);
 }
 
-static bool lu_gone(struct lu_page *page)
-{
-	for (; page; page = page->parent)
-		if (page->lost)
-			return true;
-	return false;
-}
-
-/*
- * The restored table was freed: so were its pages, once, except for those that
- * KHO did not give back and what only they lead to.
- */
-static void lu_expect_freed(struct kunit *test)
+/* The restored table was freed, and its pages with it, or none of them at all */
+static void lu_expect_freed(struct kunit *test, bool whole)
 {
 	struct lu_priv *lu = test->priv;
-	unsigned long pfn, freed = 0, wrong = 0;
+	unsigned long pfn, wrong = 0;
 	struct lu_page *page;
 
 	xa_for_each(&lu->pages, pfn, page) {
-		int want = lu_gone(page) ? 2 : 1;
-
-		wrong += page->restored != (want == 1);
-		wrong += folio_ref_count(virt_to_folio(page->virt)) != want;
-		freed += want == 1;
+		wrong += page->restored != whole;
+		wrong += folio_ref_count(virt_to_folio(page->virt)) !=
+			 (whole ? 1 : 2);
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
-	KUNIT_EXPECT_EQ(test, lu->restored, freed);
+	KUNIT_EXPECT_EQ(test, lu->restored, whole ? lu->nr_pages : 0);
 	iommu_lu_kunit_expect(test, &lu->start, 0);
 }
 
@@ -246,6 +231,7 @@ static void lu_reset(struct lu_priv *lu)
 	pt_iommu_deinit(lu->old.iommu);
 	lu->old.iommu->ops = NULL;
 	lu_forget_pages(lu);
+	iommu_lu_pages_drop(&lu->dom.pages);
 
 	lu->jumped = false;
 	lu->preserved = 0;
@@ -409,6 +395,29 @@ static int __lu_walk(struct pt_range *range, void *arg, unsigned int level,
 	return 0;
 }
 
+/* Each page is in the list, once, the top first */
+static void lu_expect_listed(struct kunit *test)
+{
+	struct lu_priv *lu = test->priv;
+	const struct iommu_lu_pages_ser *ser = lu->dom.pages.first;
+	unsigned long unknown = 0, nr = 0;
+	DEFINE_XARRAY(seen);
+
+	KUNIT_ASSERT_NOT_NULL(test, ser);
+	KUNIT_EXPECT_EQ(test, ser->entry[0], lu->dom_ser.top);
+	for (; ser; ser = ser->next ? phys_to_virt(ser->next) : NULL) {
+		for (u32 i = 0; i < ser->nr; i++, nr++) {
+			unknown += !xa_load(&lu->pages, PHYS_PFN(ser->entry[i]));
+			unknown += !!xa_insert(&seen, PHYS_PFN(ser->entry[i]),
+					       xa_mk_value(1), GFP_KERNEL);
+		}
+	}
+	xa_destroy(&seen);
+	KUNIT_EXPECT_EQ(test, unknown, 0);
+	KUNIT_EXPECT_EQ(test, nr, lu->nr_pages);
+	KUNIT_EXPECT_EQ(test, nr, lu->dom.pages.nr);
+}
+
 /* Each table was preserved, once, and nothing else was */
 static void lu_expect_preserved(struct kunit *test)
 {
@@ -428,6 +437,7 @@ static void lu_expect_preserved(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, walk.unknown, 0);
 	KUNIT_EXPECT_EQ(test, walk.tables, lu->nr_pages);
 	KUNIT_EXPECT_EQ(test, lu->twice, 0);
+	lu_expect_listed(test);
 	iommu_lu_kunit_expect(test, &lu->start, lu->nr_pages);
 }
 
@@ -453,8 +463,8 @@ static void lu_expect_ser(struct kunit *test)
 	struct iommu_pt_ser *ser = &lu->ser;
 
 	KUNIT_EXPECT_MEMEQ(test, ser->format, format, sizeof(format));
-	KUNIT_EXPECT_EQ(test, ser->top, virt_to_phys(range.top_table));
-	KUNIT_EXPECT_EQ(test, ser->nr_tables, lu->nr_pages);
+	KUNIT_EXPECT_EQ(test, lu->dom_ser.top, virt_to_phys(range.top_table));
+	KUNIT_EXPECT_EQ(test, lu->dom_ser.code, IOMMU_LU_CODE_GENERIC_PT);
 	KUNIT_EXPECT_EQ(test, ser->flags, lu_ser_flags(common));
 	KUNIT_EXPECT_EQ(test, ser->fmt_features,
 			(u16)(common->features >> PT_FEAT_FMT_START));
@@ -465,13 +475,25 @@ static void lu_expect_ser(struct kunit *test)
 					   sizeof(ser->reserved)));
 }
 
+static int lu_try_preserve(struct lu_priv *lu)
+{
+	memset(&lu->ser, 0xa5, sizeof(lu->ser));
+	lu->dom = (struct iommu_lu_domain){ .ser = &lu->dom_ser };
+	iommu_lu_pages_init(&lu->dom.pages, IOMMU_LU_MAGIC_DOMAINS, 0);
+	return pt_iommu_preserve(&lu->old.fmt_table, &lu->dom, &lu->ser);
+}
+
+static void lu_unpreserve(struct lu_priv *lu)
+{
+	pt_iommu_unpreserve(&lu->old.fmt_table);
+	iommu_lu_pages_drop(&lu->dom.pages);
+}
+
 static void lu_preserve(struct kunit *test)
 {
 	struct lu_priv *lu = test->priv;
 
-	memset(&lu->ser, 0xa5, sizeof(lu->ser));
-	KUNIT_ASSERT_NO_ERRNO(test, pt_iommu_preserve(&lu->old.fmt_table,
-						      &lu->ser));
+	KUNIT_ASSERT_NO_ERRNO(test, lu_try_preserve(lu));
 	lu_expect_preserved(test);
 	lu_expect_ser(test);
 }
@@ -493,7 +515,8 @@ static int lu_restore(struct lu_priv *lu, const struct iommu_pt_ser *ser)
 	new->domain.ops = &kunit_pt_ops;
 	new->iommu = &new->fmt_table.iommu;
 	new->common = common_from_iommu(new->iommu);
-	return pt_iommu_restore(&new->fmt_table, &new->cfg, ser, GFP_KERNEL);
+	return pt_iommu_restore(&new->fmt_table, &new->cfg, &lu->dom, ser,
+				GFP_KERNEL);
 }
 
 static void lu_hide(struct kunit *test)
@@ -509,21 +532,54 @@ static void lu_hide(struct kunit *test)
 	}
 }
 
+/* As the core does: each page its own, each once; only then it can be read */
+static int lu_visit(void *arg, phys_addr_t phys)
+{
+	struct lu_priv *lu = arg;
+	struct lu_page *page = xa_load(&lu->pages, PHYS_PFN(phys));
+
+	if (!page || page->lost || page->seen) {
+		lu->refused++;
+		return -EINVAL;
+	}
+	page->seen = true;
+	lu_show(page);
+	return 0;
+}
+
+static void lu_free_pages(struct lu_priv *lu)
+{
+	struct lu_page *page;
+	unsigned long pfn;
+
+	xa_for_each(&lu->pages, pfn, page) {
+		page->restored = true;
+		lu->restored++;
+		virt_to_ioptdesc(page->virt)->incoherent = false;
+		iommu_lu_kunit_account(virt_to_folio(page->virt), 1);
+		iommu_free_pages(page->virt);
+	}
+}
+
+/* The table goes, and its pages when all of them were seen */
 static void lu_free_restored(struct lu_priv *lu)
 {
+	if (lu->new.iommu->ops &&
+	    !pt_iommu_visit(&lu->new.fmt_table, lu_visit, lu))
+		lu_free_pages(lu);
 	pt_iommu_deinit(lu->new.iommu);
 	lu->new.iommu->ops = NULL;
 }
 
-/* To the new kernel, where the pages are only readable once restored */
-static void lu_cross_and_free(struct kunit *test)
+/* To the new kernel, where the pages are only readable once vouched for */
+static void lu_cross_and_free(struct kunit *test, bool whole)
 {
 	struct lu_priv *lu = test->priv;
 
 	KUNIT_ASSERT_NO_ERRNO(test, lu_restore(lu, &lu->ser));
 	lu_hide(test);
 	lu_free_restored(lu);
-	lu_expect_freed(test);
+	lu_expect_freed(test, whole);
 }
 
 static void test_lu_preserve(struct kunit *test)
@@ -536,7 +592,7 @@ static void test_lu_preserve(struct kunit *test)
 	nr = lu->nr_pages;
 	KUNIT_EXPECT_EQ(test, lu->preserved, nr);
 
-	pt_iommu_unpreserve(&lu->old.fmt_table);
+	lu_unpreserve(lu);
 	KUNIT_EXPECT_EQ(test, lu->unpreserved, nr);
 	KUNIT_EXPECT_EQ(test, lu->stray, 0);
 	KUNIT_EXPECT_TRUE(test, xa_empty(&lu->pages));
@@ -548,7 +604,7 @@ static void test_lu_preserve(struct kunit *test)
 			   lu->old.smallest_pgsz);
 	lu_preserve(test);
 	KUNIT_EXPECT_GT(test, lu->nr_pages, nr);
-	pt_iommu_unpreserve(&lu->old.fmt_table);
+	lu_unpreserve(lu);
 	KUNIT_EXPECT_TRUE(test, xa_empty(&lu->pages));
 
 	for (unsigned int i = 0; i < lu->nr_maps; i++)
@@ -564,16 +620,15 @@ static void test_lu_preserve_fails(struct kunit *test)
 	lu_fill(test, 8);
 	lu_preserve(test);
 	nr = lu->nr_pages;
-	pt_iommu_unpreserve(&lu->old.fmt_table);
+	lu_unpreserve(lu);
 	KUNIT_ASSERT_GT(test, nr, 4);
 
 	for (unsigned long n = 1; n <= nr; n++) {
 		lu->preserved = 0;
 		lu->unpreserved = 0;
 		lu->fail_at = n;
-		memset(&lu->ser, 0xa5, sizeof(lu->ser));
-		KUNIT_EXPECT_EQ(test, pt_iommu_preserve(&lu->old.fmt_table,
-							&lu->ser), LU_ERROR);
+		KUNIT_EXPECT_EQ(test, lu_try_preserve(lu), LU_ERROR);
+		iommu_lu_pages_drop(&lu->dom.pages);
 		KUNIT_EXPECT_EQ(test, lu->preserved, n);
 		KUNIT_EXPECT_EQ(test, lu->unpreserved, n - 1);
 		KUNIT_EXPECT_EQ(test, lu->stray, 0);
@@ -620,7 +675,7 @@ static void test_lu_restore(struct kunit *test)
 	lu_hide(test);
 	lu_free_restored(lu);
 	KUNIT_EXPECT_EQ(test, lu->refused, 0);
-	lu_expect_freed(test);
+	lu_expect_freed(test, true);
 	KUNIT_EXPECT_EQ(test, lu->restored, lu->nr_pages);
 }
 
@@ -650,7 +705,7 @@ static void test_lu_immutable(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lu_checksum(lu), sum);
 	lu_expect_same(test);
 	lu_free_restored(lu);
-	lu_expect_freed(test);
+	lu_expect_freed(test, true);
 }
 
 static void test_lu_empty(struct kunit *test)
@@ -659,12 +714,12 @@ static void test_lu_empty(struct kunit *test)
 
 	lu_choose_probes(lu);
 	lu_preserve(test);
-	KUNIT_EXPECT_EQ(test, lu->ser.nr_tables, 1);
+	KUNIT_EXPECT_EQ(test, lu->dom.pages.nr, 1);
 	lu_jump(test);
 	KUNIT_ASSERT_NO_ERRNO(test, lu_restore(lu, &lu->ser));
 	lu_expect_same(test);
 	lu_free_restored(lu);
-	lu_expect_freed(test);
+	lu_expect_freed(test, true);
 	KUNIT_EXPECT_EQ(test, lu->restored, 1);
 }
 
@@ -688,6 +743,16 @@ static void lu_expect_bad(struct kunit *test, const struct iommu_pt_ser *ser)
 		lu_expect_bad(test, &bad);               \
 	} while (0)
 
+static void lu_expect_bad_top(struct kunit *test, u64 top)
+{
+	struct lu_priv *lu = test->priv;
+	u64 was = lu->dom_ser.top;
+
+	lu->dom_ser.top = top;
+	lu_expect_bad(test, &lu->ser);
+	lu->dom_ser.top = was;
+}
+
 static void test_lu_refuse(struct kunit *test)
 {
 	struct lu_priv *lu = test->priv;
@@ -700,11 +765,11 @@ static void test_lu_refuse(struct kunit *test)
 	LU_EXPECT_BAD(test, lu, format[0] = 0);
 	LU_EXPECT_BAD(test, lu, format[0] ^= 0x20);
 	LU_EXPECT_BAD(test, lu, format[strlen(bad.format)] = '2');
-	LU_EXPECT_BAD(test, lu, top = 0);
+	lu_expect_bad_top(test, 0);
 	for (unsigned int bit = 0; bit < PAGE_SHIFT; bit++)
-		LU_EXPECT_BAD(test, lu, top |= BIT_ULL(bit));
-	LU_EXPECT_BAD(test, lu, top = BIT_ULL(51));
-	LU_EXPECT_BAD(test, lu, top = U64_MAX);
+		lu_expect_bad_top(test, lu->dom_ser.top | BIT_ULL(bit));
+	lu_expect_bad_top(test, BIT_ULL(51));
+	lu_expect_bad_top(test, U64_MAX);
 	LU_EXPECT_BAD(test, lu, top_level++);
 	LU_EXPECT_BAD(test, lu, top_level--);
 	LU_EXPECT_BAD(test, lu, top_level = U8_MAX);
@@ -722,7 +787,7 @@ static void test_lu_refuse(struct kunit *test)
 	KUNIT_ASSERT_NO_ERRNO(test, lu_restore(lu, &lu->ser));
 	lu_expect_same(test);
 	lu_free_restored(lu);
-	lu_expect_freed(test);
+	lu_expect_freed(test, true);
 }
 
 /* The hardware of the new kernel is not what the table was made for */
@@ -743,10 +808,10 @@ static void test_lu_refuse_cfg(struct kunit *test)
 	lu_expect_bad(test, &lu->ser);
 	lu->old.cfg = cfg;
 
-	lu_cross_and_free(test);
+	lu_cross_and_free(test, true);
 }
 
-/* One page of a level, one level after the other, then any page at all */
+/* One page of a level, one level after the other, then any page at all: lost */
 static void test_lu_lost_page(struct kunit *test)
 {
 	struct lu_priv *lu = test->priv;
@@ -768,13 +833,11 @@ static void test_lu_lost_page(struct kunit *test)
 			page->lost = true;
 			lost++;
 		}
-		lu_cross_and_free(test);
+		lu_cross_and_free(test, !lost);
 		if (!lost)
 			continue;
 		levels++;
-		if (!any)
-			KUNIT_EXPECT_EQ(test, lu->refused, 1);
-		KUNIT_EXPECT_LT(test, lu->restored, lu->nr_pages);
+		KUNIT_EXPECT_EQ(test, lu->refused, 1);
 	}
 	KUNIT_EXPECT_GT(test, levels, 2);
 }
@@ -836,7 +899,7 @@ static int __lu_alias_below(struct pt_range *range, void *arg,
 	return 0;
 }
 
-/* Each way to a page is tried, only the first one gets it */
+/* A page to which two ways lead, or that is nobody's: nothing is freed */
 static void test_lu_alias(struct kunit *test)
 {
 	struct lu_priv *lu = test->priv;
@@ -857,9 +920,8 @@ static void test_lu_alias(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, alias.done);
 
 	lu_jump(test);
-	lu_cross_and_free(test);
-	KUNIT_EXPECT_EQ(test, lu->restored, lu->nr_pages);
-	KUNIT_EXPECT_EQ(test, lu->refused, 3);
+	lu_cross_and_free(test, false);
+	KUNIT_EXPECT_EQ(test, lu->refused, 1);
 	KUNIT_EXPECT_EQ(test, folio_ref_count(folio), 1);
 
 	iommu_lu_kunit_account(folio, 1);

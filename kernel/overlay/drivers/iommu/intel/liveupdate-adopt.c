@@ -10,12 +10,11 @@
 #include <linux/dmar.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/kexec_handover.h>
-#include <linux/kho/abi/iommu.h>
+#include <linux/kho/abi/iommu_vtd.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
-#include <linux/xarray.h>
 
 #include "../liveupdate/pages.h"
 #include "../liveupdate/records.h"
@@ -25,25 +24,24 @@
 /* In intel_iommu::flags: translation was never off since the previous kernel */
 #define VTD_FLAG_LU_LIVE	BIT(31)
 
-/* No slot of a domain */
-#define DID_BAD		U32_MAX
-
 static const char *entry_error(struct intel_iommu *iommu,
 			       const struct context_entry *entry,
-			       const struct iommu_lu_device *dev)
+			       const struct iommu_lu_attachment *att)
 {
-	const struct iommu_lu_domain_ser *domain = iommu_lu_device_domain(dev);
+	const struct iommu_lu_domain_ser *domain = att->domain->ser;
+	const struct iommu_lu_vtd_domain_ser *vtd =
+		iommu_lu_payload(domain, const struct iommu_lu_vtd_domain_ser);
 	struct context_entry want = {};
 
-	if (!domain)
-		return "its domain has no record";
-	if (dev->ser->attach_id < IDA_START_DID ||
-	    dev->ser->attach_id >= iommu->max_domain_id)
+	if (att->device->ser->rid != att->device->ser->source_id)
+		return "its requester ID is not the one of its entry";
+	if (att->ser->hw_id < IDA_START_DID ||
+	    att->ser->hw_id >= iommu->max_domain_id)
 		return "its domain ID is out of range";
 
-	context_set_domain_id(&want, dev->ser->attach_id);
-	context_set_address_root(&want, domain->pt.top);
-	context_set_address_width(&want, domain->pt.top_level - 1);
+	context_set_domain_id(&want, att->ser->hw_id);
+	context_set_address_root(&want, domain->top);
+	context_set_address_width(&want, vtd->pt.top_level - 1);
 	context_set_translation_type(&want, CONTEXT_TT_MULTI_LEVEL);
 	context_set_fault_enable(&want);
 	context_set_present(&want);
@@ -52,29 +50,25 @@ static const char *entry_error(struct intel_iommu *iommu,
 	return NULL;
 }
 
-/*
- * Two devices on one domain have one domain ID, two domains never have: what the
- * hardware has cached of one would serve the other. @dids is domain ID to slot of
- * the domain, or to DID_BAD.
- */
-static const char *reserve_did(struct intel_iommu *iommu, struct xarray *dids,
-			       const struct iommu_lu_device *dev)
+static const char *reserve_did(struct intel_iommu *iommu,
+			       struct iommu_lu_unit *unit,
+			       struct iommu_lu_attachment *att)
 {
-	u32 did = dev->ser->attach_id;
-	void *seen = xa_load(dids, did);
+	u32 did = att->ser->hw_id;
 
-	if (seen && xa_to_value(seen) == dev->ser->domain)
+	switch (iommu_lu_take_id(unit, att)) {
+	case 0:
+		if (ida_alloc_range(&iommu->domain_ida, did, did,
+				    GFP_KERNEL) < 0)
+			return "its domain ID cannot be reserved";
 		return NULL;
-	if (seen) {
-		xa_store(dids, did, xa_mk_value(DID_BAD), GFP_KERNEL);
+	case -EEXIST:
+		return NULL;
+	case -EBUSY:
 		return "its domain ID belongs to another domain";
-	}
-	if (ida_alloc_range(&iommu->domain_ida, did, did, GFP_KERNEL) < 0)
-		return "its domain ID cannot be reserved";
-	if (xa_err(xa_store(dids, did, xa_mk_value(dev->ser->domain),
-			    GFP_KERNEL)))
+	default:
 		return "out of memory";
-	return NULL;
+	}
 }
 
 /* What goes on without its translations must not go on */
@@ -91,71 +85,61 @@ static void drop_entry(struct iommu_lu_unit *unit, struct context_entry *entry,
 	pci_dev_put(pdev);
 }
 
-static bool keep_entry(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-		       const struct context_entry *entry, u16 rid,
-		       struct xarray *dids)
+static bool entry_fits(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+		       const struct context_entry *entry, u16 rid)
 {
-	struct iommu_lu_device *dev;
+	struct iommu_lu_attachment *att;
 	const char *why;
 
-	dev = iommu_lu_find_device(unit->ser->segment, rid);
-	if (!dev)
+	att = iommu_lu_entry_seen(unit, rid, IOMMU_LU_NO_PASID);
+	if (!att)
 		return false;
-	dev->found = true;
-	if (dev->unit != unit || dev->state != IOMMU_LU_INCOMING)
-		return false;
-
-	why = entry_error(iommu, entry, dev);
+	why = entry_error(iommu, entry, att);
 	if (!why)
-		why = reserve_did(iommu, dids, dev);
+		why = reserve_did(iommu, unit, att);
 	if (!why)
 		return true;
-	iommu_lu_reject_device(dev, why);
+	iommu_lu_reject_device(att->device, why);
 	return false;
 }
 
 static void adopt_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-			struct context_entry *table, u8 bus,
-			struct xarray *dids)
+			struct context_entry *table, u8 bus)
 {
 	for (unsigned int devfn = 0; devfn < 256; devfn++) {
 		u16 rid = PCI_DEVID(bus, devfn);
 
 		if ((table[devfn].lo || table[devfn].hi) &&
-		    !keep_entry(iommu, unit, &table[devfn], rid, dids))
+		    !entry_fits(iommu, unit, &table[devfn], rid))
 			drop_entry(unit, &table[devfn], rid);
 	}
 }
 
-/* With all entries seen: which of two domains is true? Neither is believed. */
+/* With all entries seen: a domain ID may have turned out to be of two domains */
 static void settle_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-			 struct context_entry *table, u8 bus,
-			 struct xarray *dids)
+			 struct context_entry *table, u8 bus)
 {
 	for (unsigned int devfn = 0; devfn < 256; devfn++) {
-		u16 rid = PCI_DEVID(bus, devfn), did;
-		struct iommu_lu_device *dev;
+		u16 rid = PCI_DEVID(bus, devfn);
+		struct iommu_lu_attachment *att;
 
 		if (!context_present(&table[devfn]))
 			continue;
-		dev = iommu_lu_find_device(unit->ser->segment, rid);
-		did = dev->ser->attach_id;
-		if (xa_to_value(xa_load(dids, did)) == DID_BAD) {
-			iommu_lu_reject_device(dev,
-					       "its domain ID belongs to another domain");
+		att = iommu_lu_entry_seen(unit, rid, IOMMU_LU_NO_PASID);
+		if (!att || !iommu_lu_keep_entry(unit, att))
 			drop_entry(unit, &table[devfn], rid);
-		} else {
-			dev->domain->proven = true;
-		}
 	}
 	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
 }
 
-static struct context_entry *restore_table(const struct root_entry *root,
-					   u64 phys)
+/* A table that is in the list of the unit, and that the hardware walks */
+static struct context_entry *restore_table(struct iommu_lu_unit *unit,
+					   const struct root_entry *root)
 {
-	if (!phys || root->lo != (phys | 1) || root->hi ||
-	    iommu_lu_claim_page(phys))
+	u64 phys = root->lo & VTD_PAGE_MASK;
+
+	if (root->lo != (phys | 1) || root->hi || phys == unit->ser->root ||
+	    !iommu_lu_unit_owns(unit, phys, 0))
 		return NULL;
 	return iommu_page_restore(phys);
 }
@@ -175,40 +159,59 @@ static void drop_bus(struct iommu_lu_unit *unit, struct root_entry *root, u8 bus
 }
 
 static int adopt_buses(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-		       struct root_entry *root,
-		       const struct iommu_lu_tables_ser *ser)
+		       struct root_entry *root)
 {
 	struct context_entry **tables __free(kvfree) =
 		kvcalloc(256, sizeof(*tables), GFP_KERNEL);
-	struct xarray dids;
 
 	if (!tables)
 		return -ENOMEM;
-	xa_init(&dids);
 	for (unsigned int bus = 0; bus < 256; bus++) {
-		tables[bus] = restore_table(&root[bus], ser->phys[bus * 2]);
+		tables[bus] = restore_table(unit, &root[bus]);
 		if (tables[bus])
-			adopt_table(iommu, unit, tables[bus], bus, &dids);
+			adopt_table(iommu, unit, tables[bus], bus);
 		else
 			drop_bus(unit, &root[bus], bus);
 	}
 	for (unsigned int bus = 0; bus < 256; bus++)
 		if (tables[bus])
-			settle_table(iommu, unit, tables[bus], bus, &dids);
+			settle_table(iommu, unit, tables[bus], bus);
 	__iommu_flush_cache(iommu, root, VTD_PAGE_SIZE);
-	xa_destroy(&dids);
 	return 0;
 }
 
-/* What the previous kernel says of the unit, against what the unit says */
-static const char *unit_error(struct intel_iommu *iommu,
-			      const struct iommu_lu_unit_ser *ser, u64 rtaddr)
+/**
+ * intel_lu_unit_error - What is wrong with the payload of a unit?
+ * @unit: The unit
+ *
+ * Return: what is wrong with it, or NULL.
+ */
+const char *intel_lu_unit_error(const struct iommu_lu_unit *unit)
 {
-	if (ser->mode != IOMMU_LU_VTD_LEGACY || sm_supported(iommu))
+	const struct iommu_lu_vtd_unit_ser *vtd =
+		iommu_lu_payload(unit->ser, const struct iommu_lu_vtd_unit_ser);
+
+	if (vtd->mode > IOMMU_LU_VTD_SCALABLE)
+		return "its mode is not known";
+	if (vtd->reserved)
+		return "it has bits that are not known";
+	if (unit->ser->root_order || unit->ser->root_unit != unit->index)
+		return "it has no root table of this kind";
+	return NULL;
+}
+
+/* What the previous kernel says of the unit, against what the unit says */
+static const char *unit_mismatch(struct intel_iommu *iommu,
+				 const struct iommu_lu_unit_ser *ser, u64 rtaddr)
+{
+	const struct iommu_lu_vtd_unit_ser *vtd =
+		iommu_lu_payload(ser, const struct iommu_lu_vtd_unit_ser);
+
+	if (vtd->mode != IOMMU_LU_VTD_LEGACY || sm_supported(iommu))
 		return "its mode cannot be taken over";
 	if ((rtaddr & VTD_PAGE_MASK) != ser->root)
 		return "the root table is not as recorded";
-	if (ser->cap != iommu->cap || ser->ecap != iommu->ecap)
+	if (vtd->cap != iommu->cap || vtd->ecap != iommu->ecap)
 		return "the capabilities are not as recorded";
 	return NULL;
 }
@@ -229,7 +232,7 @@ VISIBLE_IF_KUNIT int intel_lu_adopt_root(struct intel_iommu *iommu,
 	const char *why;
 	int ret;
 
-	why = unit_error(iommu, ser, rtaddr);
+	why = unit_mismatch(iommu, ser, rtaddr);
 	if (why) {
 		iommu_lu_err("%s: %s\n", iommu->name, why);
 		return -EINVAL;
@@ -237,11 +240,10 @@ VISIBLE_IF_KUNIT int intel_lu_adopt_root(struct intel_iommu *iommu,
 	root = iommu_page_restore(ser->root);
 	if (!root)
 		return -EINVAL;
-	ret = adopt_buses(iommu, unit, root, phys_to_virt(ser->tables));
+	ret = adopt_buses(iommu, unit, root);
 	/* Then it is lost: the hardware reads it until it has another one */
 	if (ret)
 		return ret;
-	iommu_preserved_free(phys_to_virt(ser->tables));
 	iommu->root_entry = root;
 	return 0;
 }
@@ -327,14 +329,13 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 
 	scoped_class(iommu_lu_lap, lap, IOMMU_LU_STEP_ADOPT)
 		unit = iommu_lu_adopt_unit(&iommu->iommu, &intel_liveupdate_ops,
-					   IOMMU_LU_UNIT_VTD, iommu->reg_phys,
-					   iommu->segment);
+					   iommu->reg_phys, iommu->segment);
 	if (!(iommu->flags & VTD_FLAG_TRANS_PRE_ENABLED)) {
 		if (!IS_ERR_OR_NULL(unit)) {
 			pr_err("%s: translation is off, its devices are stopped\n",
 			       iommu->name);
 			stop_masters(iommu);
-			unit->iommu = NULL;
+			iommu_lu_abandon_unit(unit);
 		}
 		return;
 	}
@@ -348,7 +349,7 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 		pr_err("%s: the mode is not the one of the previous kernel\n",
 		       iommu->name);
 		if (!IS_ERR(unit))
-			unit->iommu = NULL;
+			iommu_lu_abandon_unit(unit);
 		return;
 	}
 
@@ -372,7 +373,17 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 	       iommu->name, refusal(ret), ERR_PTR(ret));
 	stop_masters(iommu);
 	if (!IS_ERR(unit))
-		unit->iommu = NULL;
+		iommu_lu_abandon_unit(unit);
+}
+
+/**
+ * intel_lu_settled - All units go on as before, or with tables of this kernel
+ *
+ * Context: init_dmars(), with dmar_global_lock held for writing.
+ */
+void __init intel_lu_settled(void)
+{
+	iommu_lu_type_settled(IOMMU_LU_TYPE_VTD);
 }
 
 /**

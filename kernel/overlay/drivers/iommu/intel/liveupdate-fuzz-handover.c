@@ -6,7 +6,7 @@
 #include <linux/crc32.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/kho/abi/iommu.h>
+#include <linux/kho/abi/iommu_vtd.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/pci.h>
@@ -17,7 +17,8 @@
 #include "liveupdate-fuzz.h"
 
 /* Slots that are used: two blocks, with gaps */
-static const u32 device_slot[FUZZ_DEVICES] = { 0, 1, 2, 5, 63, 100, 103 };
+static const u32 device_slot[FUZZ_DEVICES] = { 0, 1, 2, 5, 62, 65, 70 };
+static const u32 attachment_slot[FUZZ_DEVICES] = { 0, 3, 4, 61, 63, 64, 71 };
 
 static void add_page(struct kunit *test, void *virt, size_t size)
 {
@@ -102,18 +103,47 @@ static void write_start(struct kunit *test)
 	iommu_lu_records_init(&fuzz->devices, IOMMU_LU_MAGIC_DEVICES,
 			      sizeof(struct iommu_lu_device_ser),
 			      &ser->devices);
+	iommu_lu_records_init(&fuzz->attachments, IOMMU_LU_MAGIC_ATTACHMENTS,
+			      sizeof(struct iommu_lu_attachment_ser),
+			      &ser->attachments);
 	fill_slots(test, &fuzz->units, unit_slot, FUZZ_UNITS);
 	fill_slots(test, &fuzz->domains, domain_slot, FUZZ_DOMAINS);
 	fill_slots(test, &fuzz->devices, device_slot, FUZZ_DEVICES);
+	fill_slots(test, &fuzz->attachments, attachment_slot, FUZZ_DEVICES);
 	add_region(test, FUZZ_START, 0, ser, sizeof(*ser) + 16);
 	add_blocks(test, &fuzz->units);
 	add_blocks(test, &fuzz->domains);
 	add_blocks(test, &fuzz->devices);
+	add_blocks(test, &fuzz->attachments);
+}
+
+static u32 list_crc(const struct iommu_lu_pages_ser *list)
+{
+	return crc32c(list->index, &list->next,
+		      struct_size(list, entry, list->nr) -
+			      offsetof(struct iommu_lu_pages_ser, next));
+}
+
+static struct iommu_lu_pages_ser *new_list(struct kunit *test, u32 kind,
+					   u32 owner)
+{
+	struct iommu_lu_pages_ser *list = new_page(test);
+
+	list->magic = IOMMU_LU_MAGIC_PAGES;
+	list->kind = kind;
+	list->owner = owner;
+	return list;
+}
+
+static void list_add_page(struct iommu_lu_pages_ser *list, void *virt)
+{
+	list->entry[list->nr++] = virt_to_phys(virt);
 }
 
 static void write_unit(struct kunit *test, unsigned int i)
 {
 	struct fuzz *fuzz = test->priv;
+	struct iommu_lu_vtd_unit_ser *vtd;
 	struct iommu_lu_unit_ser *ser;
 	struct intel_iommu *iommu;
 
@@ -129,25 +159,37 @@ static void write_unit(struct kunit *test, unsigned int i)
 	ida_init(&iommu->domain_ida);
 	fuzz->iommu[i] = iommu;
 	fuzz->root[i] = new_page(test);
-	fuzz->tables[i] = kunit_kzalloc(test, 2 * PAGE_SIZE, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, fuzz->tables[i]);
-	add_page(test, fuzz->tables[i], 2 * PAGE_SIZE);
-	fuzz->tables[i]->magic = IOMMU_LU_MAGIC_TABLES;
-	fuzz->tables[i]->unit = unit_slot[i];
+	fuzz->tables[i] = new_list(test, IOMMU_LU_MAGIC_UNITS, unit_slot[i]);
+	list_add_page(fuzz->tables[i], fuzz->root[i]);
 
 	ser = iommu_lu_record(&fuzz->units, unit_slot[i]);
-	ser->type = IOMMU_LU_UNIT_VTD;
+	ser->env.type = IOMMU_LU_TYPE_VTD;
+	ser->env.version = IOMMU_LU_VTD_VERSION;
+	ser->env.payload_size = sizeof(*vtd);
 	ser->base = iommu->reg_phys;
 	ser->segment = iommu->segment;
-	ser->mode = IOMMU_LU_VTD_LEGACY;
-	ser->cap = iommu->cap;
-	ser->ecap = iommu->ecap;
+	ser->root_unit = unit_slot[i];
 	ser->root = virt_to_phys(fuzz->root[i]);
-	ser->tables = virt_to_phys(fuzz->tables[i]);
-	iommu_lu_record_seal(&fuzz->units, unit_slot[i]);
+	ser->pages = virt_to_phys(fuzz->tables[i]);
+	vtd = iommu_lu_payload(ser, struct iommu_lu_vtd_unit_ser);
+	vtd->mode = IOMMU_LU_VTD_LEGACY;
+	vtd->cap = iommu->cap;
+	vtd->ecap = iommu->ecap;
 	add_region(test, FUZZ_UNIT, i, ser, sizeof(*ser));
-	add_region(test, FUZZ_TABLES, i, fuzz->tables[i],
-		   offsetof(struct iommu_lu_tables_ser, phys));
+}
+
+/* With all devices written, which context tables there are is known */
+static void finish_unit(struct kunit *test, unsigned int i)
+{
+	struct fuzz *fuzz = test->priv;
+	struct iommu_lu_unit_ser *ser;
+
+	ser = iommu_lu_record(&fuzz->units, unit_slot[i]);
+	ser->nr_pages = fuzz->tables[i]->nr;
+	iommu_lu_record_seal(&fuzz->units, unit_slot[i]);
+	fuzz->tables[i]->crc = list_crc(fuzz->tables[i]);
+	add_region(test, FUZZ_UNIT_PAGES, i, fuzz->tables[i],
+		   struct_size(fuzz->tables[i], entry, ser->nr_pages));
 }
 
 static void write_domain(struct kunit *test, unsigned int i)
@@ -155,21 +197,34 @@ static void write_domain(struct kunit *test, unsigned int i)
 	struct fuzz *fuzz = test->priv;
 	struct iommufd_lu_ser *iommufd = fuzz->iommufd[i % FUZZ_IOMMUFDS];
 	struct iommufd_lu_hwpt_ser *hwpt = &iommufd->hwpts[iommufd->nr_hwpts++];
+	struct iommu_lu_vtd_domain_ser *vtd;
 	struct iommu_lu_domain_ser *ser;
 
 	fuzz->top[i] = new_page(test);
 	ser = iommu_lu_record(&fuzz->domains, domain_slot[i]);
-	ser->flags = i & 1 ? IOMMU_LU_DOMAIN_FORCE_SNOOP : 0;
-	ser->type = IOMMU_LU_UNIT_VTD;
+	fuzz->list[i] = new_list(test, IOMMU_LU_MAGIC_DOMAINS, domain_slot[i]);
+	list_add_page(fuzz->list[i], fuzz->top[i]);
+	fuzz->list[i]->crc = list_crc(fuzz->list[i]);
+	add_region(test, FUZZ_DOMAIN_PAGES, i, fuzz->list[i],
+		   struct_size(fuzz->list[i], entry, 1));
+
+	ser->env.type = IOMMU_LU_TYPE_VTD;
+	ser->env.version = IOMMU_LU_VTD_VERSION;
+	ser->env.payload_size = sizeof(*vtd);
+	ser->unit = IOMMU_LU_NO_SLOT;
+	ser->code = IOMMU_LU_CODE_GENERIC_PT;
 	ser->pgsizes = SZ_4K | SZ_2M | SZ_1G;
 	ser->user = virt_to_phys(hwpt);
-	strscpy_pad(ser->pt.format, "vtdss");
-	ser->pt.top = virt_to_phys(fuzz->top[i]);
-	ser->pt.nr_tables = 17 + i;
-	ser->pt.flags = IOMMU_PT_SER_DYNAMIC_TOP;
-	ser->pt.top_level = 2 + i % 2;
-	ser->pt.max_vasz_lg2 = 39 + 9 * (i % 2);
-	ser->pt.max_oasz_lg2 = 52;
+	ser->top = virt_to_phys(fuzz->top[i]);
+	ser->pages = virt_to_phys(fuzz->list[i]);
+	ser->nr_pages = 1;
+	vtd = iommu_lu_payload(ser, struct iommu_lu_vtd_domain_ser);
+	vtd->flags = i & 1 ? IOMMU_LU_VTD_FORCE_SNOOP : 0;
+	strscpy_pad(vtd->pt.format, "vtdss");
+	vtd->pt.flags = IOMMU_PT_SER_DYNAMIC_TOP;
+	vtd->pt.top_level = 2 + i % 2;
+	vtd->pt.max_vasz_lg2 = 39 + 9 * (i % 2);
+	vtd->pt.max_oasz_lg2 = 52;
 	iommu_lu_record_seal(&fuzz->domains, domain_slot[i]);
 	add_region(test, FUZZ_DOMAIN, i, ser, sizeof(*ser));
 
@@ -180,40 +235,74 @@ static void write_domain(struct kunit *test, unsigned int i)
 
 /**
  * fuzz_fill_entry - What the hardware has for a device
- * @entry:  Zero, filled in
- * @ser:    The device
- * @domain: Its domain
+ * @entry:     Zero, filled in
+ * @did:       The domain ID
+ * @top:       Physical address of the top table
+ * @top_level: Its level
  */
-void fuzz_fill_entry(struct context_entry *entry,
-		     const struct iommu_lu_device_ser *ser,
-		     const struct iommu_lu_domain_ser *domain)
+void fuzz_fill_entry(struct context_entry *entry, u32 did, phys_addr_t top,
+		     u8 top_level)
 {
-	context_set_domain_id(entry, ser->attach_id);
-	context_set_address_root(entry, domain->pt.top);
-	context_set_address_width(entry, domain->pt.top_level - 1);
+	context_set_domain_id(entry, did);
+	context_set_address_root(entry, top);
+	context_set_address_width(entry, top_level - 1);
 	context_set_translation_type(entry, CONTEXT_TT_MULTI_LEVEL);
 	context_set_fault_enable(entry);
 	context_set_present(entry);
+}
+
+static void write_attachment(struct kunit *test, unsigned int i)
+{
+	struct fuzz *fuzz = test->priv;
+	struct iommu_lu_attachment_ser *ser;
+
+	ser = iommu_lu_record(&fuzz->attachments, attachment_slot[i]);
+	ser->env.type = IOMMU_LU_TYPE_VTD;
+	ser->env.version = IOMMU_LU_VTD_VERSION;
+	ser->device = device_slot[i];
+	ser->domain = domain_slot[device_is[i].domain];
+	ser->pasid = IOMMU_LU_NO_PASID;
+	ser->hw_id = device_is[i].did;
+	iommu_lu_record_seal(&fuzz->attachments, attachment_slot[i]);
+	add_region(test, FUZZ_ATTACHMENT, i, ser, sizeof(*ser));
+}
+
+static void write_entry(struct kunit *test, unsigned int i)
+{
+	struct fuzz *fuzz = test->priv;
+	unsigned int unit = device_is[i].unit, d = device_is[i].domain;
+	u8 bus = PCI_BUS_NUM(device_is[i].rid);
+	struct context_entry *table = fuzz->context[unit][bus];
+
+	if (!table) {
+		table = new_page(test);
+		fuzz->context[unit][bus] = table;
+		list_add_page(fuzz->tables[unit], table);
+		fuzz->root[unit][bus].lo = virt_to_phys(table) | 1;
+	}
+	fuzz_fill_entry(&table[device_is[i].rid & 0xff], device_is[i].did,
+			virt_to_phys(fuzz->top[d]), 2 + d % 2);
 }
 
 static void write_device(struct kunit *test, unsigned int i)
 {
 	struct fuzz *fuzz = test->priv;
 	unsigned int unit = device_is[i].unit;
-	u8 bus = PCI_BUS_NUM(device_is[i].rid);
 	struct iommu_lu_device_ser *ser;
 	struct vfio_pci_lu_ser *vfio;
 
 	vfio = new_page(test);
 	fuzz->vfio[i] = vfio;
 	ser = iommu_lu_record(&fuzz->devices, device_slot[i]);
+	ser->env.type = IOMMU_LU_TYPE_VTD;
+	ser->env.version = IOMMU_LU_VTD_VERSION;
+	ser->bus = IOMMU_LU_BUS_PCI;
 	ser->segment = FUZZ_SEGMENT + unit;
+	ser->source_id = device_is[i].rid;
 	ser->rid = device_is[i].rid;
 	ser->vendor = 0x8086;
 	ser->device = 0x10d3 + i;
 	ser->unit = unit_slot[unit];
-	ser->domain = domain_slot[device_is[i].domain];
-	ser->attach_id = device_is[i].did;
 	ser->user = virt_to_phys(vfio);
 	iommu_lu_record_seal(&fuzz->devices, device_slot[i]);
 	add_region(test, FUZZ_DEVICE, i, ser, sizeof(*ser));
@@ -227,16 +316,8 @@ static void write_device(struct kunit *test, unsigned int i)
 			   sizeof(*vfio) - 8);
 	add_region(test, FUZZ_VFIO, i, vfio, sizeof(*vfio) + 16);
 
-	if (!fuzz->context[unit][bus]) {
-		fuzz->context[unit][bus] = new_page(test);
-		fuzz->tables[unit]->phys[bus * 2] =
-			virt_to_phys(fuzz->context[unit][bus]);
-		fuzz->root[unit][bus].lo = fuzz->tables[unit]->phys[bus * 2] | 1;
-		add_region(test, FUZZ_TABLES, unit,
-			   &fuzz->tables[unit]->phys[bus * 2], sizeof(u64));
-	}
-	fuzz_fill_entry(&fuzz->context[unit][bus][ser->rid & 0xff], ser,
-			iommu_lu_record(&fuzz->domains, ser->domain));
+	write_attachment(test, i);
+	write_entry(test, i);
 }
 
 static bool is_table(struct fuzz *fuzz, const void *virt)
@@ -286,6 +367,8 @@ void fuzz_write(struct kunit *test)
 		write_domain(test, i);
 	for (unsigned int i = 0; i < FUZZ_DEVICES; i++)
 		write_device(test, i);
+	for (unsigned int i = 0; i < FUZZ_UNITS; i++)
+		finish_unit(test, i);
 	for (unsigned int i = 0; i < FUZZ_IOMMUFDS; i++) {
 		struct iommufd_lu_ser *ser = fuzz->iommufd[i];
 
@@ -307,6 +390,7 @@ void fuzz_write(struct kunit *test)
 void fuzz_seal(struct fuzz *fuzz, const struct fuzz_region *region)
 {
 	struct iommufd_lu_ser *iommufd;
+	struct iommu_lu_pages_ser *list;
 	struct vfio_pci_lu_ser *vfio;
 	u32 pfn = PHYS_PFN(virt_to_phys(region->at));
 
@@ -319,6 +403,16 @@ void fuzz_seal(struct fuzz *fuzz, const struct fuzz_region *region)
 		break;
 	case FUZZ_DEVICE:
 		iommu_lu_record_seal(&fuzz->devices, device_slot[region->nr]);
+		break;
+	case FUZZ_ATTACHMENT:
+		iommu_lu_record_seal(&fuzz->attachments,
+				     attachment_slot[region->nr]);
+		break;
+	case FUZZ_UNIT_PAGES:
+	case FUZZ_DOMAIN_PAGES:
+		list = (struct iommu_lu_pages_ser *)region->at;
+		if (struct_size(list, entry, list->nr) <= PAGE_SIZE)
+			list->crc = list_crc(list);
 		break;
 	case FUZZ_IOMMUFD:
 		iommufd = fuzz->iommufd[region->nr];
@@ -349,6 +443,7 @@ static void free_slots(struct iommu_lu_records *records, const u32 *used,
  */
 void fuzz_forget(struct fuzz *fuzz)
 {
+	free_slots(&fuzz->attachments, attachment_slot, FUZZ_DEVICES);
 	free_slots(&fuzz->devices, device_slot, FUZZ_DEVICES);
 	free_slots(&fuzz->domains, domain_slot, FUZZ_DOMAINS);
 	free_slots(&fuzz->units, unit_slot, FUZZ_UNITS);

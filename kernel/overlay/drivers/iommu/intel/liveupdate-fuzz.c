@@ -13,7 +13,7 @@
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
-#include <linux/kho/abi/iommu.h>
+#include <linux/kho/abi/iommu_vtd.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/lockdep.h>
@@ -40,8 +40,8 @@ module_param(seed, ulong, 0444);
 MODULE_PARM_DESC(seed, "What the changes are made from");
 
 static const char *const kind_name[FUZZ_KINDS] = {
-	"start", "block", "unit", "domain", "device", "tables", "iommufd",
-	"vfio",
+	"start", "block", "unit", "domain", "device", "attachment",
+	"unit pages", "domain pages", "iommufd", "vfio",
 };
 
 /**
@@ -109,16 +109,6 @@ static void *stub_restore(phys_addr_t phys)
 		return NULL;
 	take_page(phys_to_virt(phys), "");
 	return phys_to_virt(phys);
-}
-
-static struct iommu_lu_device *stub_find(u32 segment, u16 rid)
-{
-	return iommu_lu_in_device(&this_fuzz()->in, segment, rid);
-}
-
-static int stub_claim(phys_addr_t phys)
-{
-	return iommu_lu_in_claim(&this_fuzz()->in, phys);
 }
 
 /* ---- Changes ------------------------------------------------------------- */
@@ -261,26 +251,38 @@ static bool changed(struct fuzz *fuzz, enum fuzz_kind kind, unsigned int nr,
 	return false;
 }
 
-/* What decides where DMA goes, and bits that nobody knows */
+/* What decides where DMA goes, and bits that nobody knows: not the PCI IDs */
 static bool device_differs(const u8 *a, const u8 *b)
 {
-	return memcmp(a + 8, b + 8, 6) || memcmp(a + 18, b + 18, 14);
+	return memcmp(a + 8, b + 8, 26) || memcmp(a + 38, b + 38, 2) ||
+	       memcmp(a + 48, b + 48, 16);
 }
 
-/* Does another device's record, sealed anew, now say what this one's said? */
-static bool said_by_another(struct fuzz *fuzz, unsigned int nr)
+static bool attachment_differs(const u8 *a, const u8 *b)
+{
+	return memcmp(a + 8, b + 8, 56);
+}
+
+static bool differs(enum fuzz_kind kind, const u8 *a, const u8 *b)
+{
+	return kind == FUZZ_DEVICE ? device_differs(a, b) :
+				     attachment_differs(a, b);
+}
+
+/* Does another record of its kind, sealed anew, now say what this one said? */
+static bool said_by_another(struct fuzz *fuzz, enum fuzz_kind kind,
+			    unsigned int nr)
 {
 	const struct fuzz_region *own = NULL;
 
 	for (unsigned int i = 0; i < fuzz->nr_regions; i++)
-		if (fuzz->region[i].kind == FUZZ_DEVICE &&
-		    fuzz->region[i].nr == nr)
+		if (fuzz->region[i].kind == kind && fuzz->region[i].nr == nr)
 			own = &fuzz->region[i];
 	for (unsigned int i = 0; own && i < fuzz->nr_regions; i++) {
 		const struct fuzz_region *region = &fuzz->region[i];
 
-		if (region != own && region->kind == FUZZ_DEVICE &&
-		    !device_differs(region->at, own->copy))
+		if (region != own && region->kind == kind &&
+		    !differs(kind, region->at, own->copy))
 			return true;
 	}
 	return false;
@@ -294,8 +296,9 @@ static void adopt_unit(struct fuzz *fuzz, unsigned int i)
 	struct iommu_lu_unit *unit;
 
 	fuzz->adopted[i] = false;
-	unit = iommu_lu_in_unit(&fuzz->in, IOMMU_LU_UNIT_VTD, iommu->reg_phys,
-				iommu->segment);
+	fuzz->in.ops[IOMMU_LU_TYPE_VTD] = &intel_liveupdate_ops;
+	unit = iommu_lu_in_unit(&fuzz->in, &intel_liveupdate_ops,
+				iommu->reg_phys, iommu->segment);
 	if (IS_ERR_OR_NULL(unit))
 		return;
 	if (intel_lu_adopt_root(iommu, unit, virt_to_phys(fuzz->root[i])))
@@ -304,17 +307,25 @@ static void adopt_unit(struct fuzz *fuzz, unsigned int i)
 	unit->iommu = &iommu->iommu;
 }
 
-static bool same(const struct iommu_lu_device *lu, struct fuzz *fuzz,
-		 unsigned int i)
+static struct iommu_lu_attachment *first_of(struct iommu_lu_device *lu)
 {
-	const struct iommu_lu_domain_ser *domain = lu->domain->ser;
+	return list_first_entry_or_null(&lu->attachments,
+					struct iommu_lu_attachment, link);
+}
+
+static bool same(struct iommu_lu_device *lu, struct fuzz *fuzz, unsigned int i)
+{
+	const struct iommu_lu_attachment *att = first_of(lu);
+	const struct iommu_lu_domain_ser *domain = att->domain->ser;
+	const struct iommu_lu_vtd_domain_ser *vtd =
+		iommu_lu_payload(domain, const struct iommu_lu_vtd_domain_ser);
 	unsigned int d = device_is[i].domain;
 
 	return lu->unit->index == unit_slot[device_is[i].unit] &&
-	       lu->unit->iommu && lu->ser->attach_id == device_is[i].did &&
-	       lu->domain->index == domain_slot[d] &&
-	       domain->pt.top == virt_to_phys(fuzz->top[d]) &&
-	       domain->pt.top_level == 2 + d % 2 && !domain->pt.reserved[0] &&
+	       lu->unit->iommu && att->ser->hw_id == device_is[i].did &&
+	       att->domain->index == domain_slot[d] &&
+	       domain->top == virt_to_phys(fuzz->top[d]) &&
+	       vtd->pt.top_level == 2 + d % 2 && !vtd->pt.reserved[0] &&
 	       !lu->ser->reserved;
 }
 
@@ -324,6 +335,7 @@ static bool check_device(struct fuzz *fuzz, unsigned int i)
 	unsigned int unit = device_is[i].unit;
 	u16 rid = device_is[i].rid;
 	struct context_entry want = {}, *entry;
+	struct iommu_lu_attachment *att;
 	struct iommu_lu_device *lu;
 
 	entry = &fuzz->context[unit][PCI_BUS_NUM(rid)][rid & 0xff];
@@ -332,20 +344,19 @@ static bool check_device(struct fuzz *fuzz, unsigned int i)
 	    (!entry->lo && !entry->hi))
 		return false;
 
-	fuzz_fill_entry(&want, &(struct iommu_lu_device_ser){
-				.attach_id = device_is[i].did },
-		   &(struct iommu_lu_domain_ser){
-			   .pt.top = virt_to_phys(fuzz->top[device_is[i].domain]),
-			   .pt.top_level = 2 + device_is[i].domain % 2 });
+	fuzz_fill_entry(&want, device_is[i].did,
+			virt_to_phys(fuzz->top[device_is[i].domain]),
+			2 + device_is[i].domain % 2);
 	if (entry->lo != want.lo || entry->hi != want.hi)
 		fuzz_complain(fuzz, "an entry is something third", i);
 	lu = iommu_lu_in_device(&fuzz->in, FUZZ_SEGMENT + unit, rid);
-	if (!lu || lu->state != IOMMU_LU_INCOMING || !lu->found)
+	att = lu ? first_of(lu) : NULL;
+	if (!att || lu->state != IOMMU_LU_INCOMING || !att->kept)
 		fuzz_complain(fuzz, "there is an entry without a record", i);
 	else if (!same(lu, fuzz, i))
 		fuzz_complain(fuzz, "a device is not as it was", i);
 	/* Its domain would be refused, and the entry cleared, at its probe */
-	return lu && lu->domain && lu->domain->state == IOMMU_LU_INCOMING;
+	return att && att->domain && att->domain->state == IOMMU_LU_INCOMING;
 }
 
 static unsigned int count_entries(struct fuzz *fuzz, unsigned int unit)
@@ -362,46 +373,70 @@ static unsigned int count_entries(struct fuzz *fuzz, unsigned int unit)
 	return nr;
 }
 
+static bool is_about(const struct fuzz_region *region, unsigned int i)
+{
+	switch (region->kind) {
+	case FUZZ_UNIT:
+	case FUZZ_UNIT_PAGES:
+		return region->nr == device_is[i].unit;
+	case FUZZ_DOMAIN:
+		return region->nr == device_is[i].domain;
+	case FUZZ_DEVICE:
+	case FUZZ_ATTACHMENT:
+		return region->nr == i;
+	default:
+		return false;
+	}
+}
+
+/* Type, version; top; reserved; level; reserved, and the end of the payload */
+static bool domain_differs(struct fuzz *fuzz, unsigned int nr)
+{
+	return changed(fuzz, FUZZ_DOMAIN, nr, 8, 4) ||
+	       changed(fuzz, FUZZ_DOMAIN, nr, 40, 8) ||
+	       changed(fuzz, FUZZ_DOMAIN, nr, 68, 4) ||
+	       changed(fuzz, FUZZ_DOMAIN, nr, 102, 1) ||
+	       changed(fuzz, FUZZ_DOMAIN, nr, 105, 23);
+}
+
+/* What a change of one region, right CRC or not, has to lead to */
+static bool change_blocks(struct fuzz *fuzz, const struct fuzz_change *change,
+			  unsigned int i)
+{
+	const struct fuzz_region *region = change->region;
+	enum fuzz_kind kind = region->kind;
+
+	if (kind == FUZZ_START || kind == FUZZ_BLOCK)
+		return changed(fuzz, kind, region->nr, 0, region->len);
+	if (!is_about(region, i))
+		return false;
+	/* Its own record is lost, and what that said is still known */
+	if ((kind == FUZZ_DEVICE || kind == FUZZ_ATTACHMENT) &&
+	    said_by_another(fuzz, kind, i))
+		return false;
+	/* Not sealed after the last change: the CRC tells */
+	if (!change->sealed && fuzz->nr_changes == 1)
+		return changed(fuzz, kind, region->nr, 0, region->len);
+	/* Sealed: what decides where DMA goes, and unknown bits */
+	switch (kind) {
+	case FUZZ_UNIT:
+		return changed(fuzz, kind, region->nr, 8, region->len - 8);
+	case FUZZ_DOMAIN:
+		return domain_differs(fuzz, region->nr);
+	case FUZZ_DEVICE:
+	case FUZZ_ATTACHMENT:
+		return differs(kind, region->at, region->copy);
+	default:
+		return false;
+	}
+}
+
 /* What is wrong with a record has to be seen in what it is about */
 static bool must_block(struct fuzz *fuzz, unsigned int i)
 {
-	unsigned int unit = device_is[i].unit, d = device_is[i].domain;
-
-	for (unsigned int j = 0; j < fuzz->nr_changes; j++) {
-		const struct fuzz_change *change = &fuzz->change[j];
-		enum fuzz_kind kind = change->region->kind;
-		unsigned int nr = change->region->nr;
-		size_t len = change->region->len;
-
-		if (kind == FUZZ_START || kind == FUZZ_BLOCK) {
-			if (changed(fuzz, kind, nr, 0, len))
-				return true;
-			continue;
-		}
-		if (!(kind == FUZZ_UNIT && nr == unit) &&
-		    !(kind == FUZZ_DOMAIN && nr == d) &&
-		    !(kind == FUZZ_DEVICE && nr == i))
-			continue;
-		/* Its own record is lost, and what that said is still known */
-		if (kind == FUZZ_DEVICE && said_by_another(fuzz, i))
-			continue;
-		/* Not sealed after the last change: the CRC tells */
-		if (!change->sealed && fuzz->nr_changes == 1 &&
-		    changed(fuzz, kind, nr, 0, len))
+	for (unsigned int j = 0; j < fuzz->nr_changes; j++)
+		if (change_blocks(fuzz, &fuzz->change[j], i))
 			return true;
-		/* Sealed: what decides where DMA goes, and unknown bits */
-		if (kind == FUZZ_UNIT && changed(fuzz, kind, nr, 8, len - 8))
-			return true;
-		if (kind == FUZZ_DEVICE &&
-		    device_differs(change->region->at, change->region->copy))
-			return true;
-		if (kind == FUZZ_DOMAIN &&
-		    (changed(fuzz, kind, nr, 12, 4) ||
-		     changed(fuzz, kind, nr, 48, 8) ||
-		     changed(fuzz, kind, nr, 70, 1) ||
-		     changed(fuzz, kind, nr, 73, 7)))
-			return true;
-	}
 	return false;
 }
 
@@ -455,8 +490,9 @@ static void check_empty(struct fuzz *fuzz)
 
 	if (!xa_empty(&in->unit_slots) || !xa_empty(&in->domain_slots) ||
 	    !xa_empty(&in->unit_bases) || !xa_empty(&in->pages) ||
-	    !xa_empty(&in->device_rids) || !xa_empty(&in->units.blocks) ||
-	    !xa_empty(&in->domains.blocks) || !xa_empty(&in->devices.blocks))
+	    !xa_empty(&in->device_slots) || !xa_empty(&in->device_rids) ||
+	    !xa_empty(&in->units.blocks) || !xa_empty(&in->domains.blocks) ||
+	    !xa_empty(&in->devices.blocks) || !xa_empty(&in->attachments.blocks))
 		fuzz_complain(fuzz, "something is left", 0);
 }
 
@@ -464,6 +500,7 @@ static void check_empty(struct fuzz *fuzz)
 static bool read_once(struct fuzz *fuzz)
 {
 	memset(&fuzz->in, 0, sizeof(fuzz->in));
+	mutex_init(&fuzz->in.lock);
 	iommu_lu_in_init(&fuzz->in);
 	fuzz->frees = 0;
 	memset(fuzz->adopted, 0, sizeof(fuzz->adopted));
@@ -510,7 +547,7 @@ static void expect_whole(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, read_once(fuzz));
 	KUNIT_EXPECT_EQ(test, fuzz->went_on, FUZZ_DEVICES);
 	/* The start, the blocks, and of the units roots, lists and tables */
-	KUNIT_EXPECT_EQ(test, fuzz->frees, 1 + 5 + 2 + 2 + 5);
+	KUNIT_EXPECT_EQ(test, fuzz->frees, 1 + 7 + 2 + 2 + 5);
 	for (unsigned int i = 0; i < FUZZ_IOMMUFDS; i++)
 		KUNIT_EXPECT_NULL(test,
 				  iommufd_lu_ser_error(fuzz->iommufd[i],
@@ -588,8 +625,6 @@ static int fuzz_init(struct kunit *test)
 	kunit_activate_static_stub(test, iommu_preserved_size, stub_size);
 	kunit_activate_static_stub(test, iommu_preserved_free, stub_free);
 	kunit_activate_static_stub(test, iommu_page_restore, stub_restore);
-	kunit_activate_static_stub(test, iommu_lu_find_device, stub_find);
-	kunit_activate_static_stub(test, iommu_lu_claim_page, stub_claim);
 	iommu_lu_quiet = true;
 	return 0;
 }

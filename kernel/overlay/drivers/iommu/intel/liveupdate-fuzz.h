@@ -15,7 +15,6 @@
 
 struct context_entry;
 struct intel_iommu;
-struct iommu_lu_tables_ser;
 struct iommufd_lu_ser;
 struct root_entry;
 struct vfio_pci_lu_ser;
@@ -33,7 +32,7 @@ struct vfio_pci_lu_ser;
 
 /* Slots that are used: two blocks of domains, with gaps */
 static const u32 unit_slot[FUZZ_UNITS] = { 0, 2 };
-static const u32 domain_slot[FUZZ_DOMAINS] = { 0, 1, 7, 49, 55 };
+static const u32 domain_slot[FUZZ_DOMAINS] = { 0, 1, 7, 29, 33 };
 
 /* Unit, domain, requester ID; two on one domain, and one domain on two units */
 static const struct {
@@ -53,7 +52,9 @@ enum fuzz_kind {
 	FUZZ_UNIT,
 	FUZZ_DOMAIN,
 	FUZZ_DEVICE,
-	FUZZ_TABLES,
+	FUZZ_ATTACHMENT,
+	FUZZ_UNIT_PAGES,
+	FUZZ_DOMAIN_PAGES,
 	FUZZ_IOMMUFD,
 	FUZZ_VFIO,
 	FUZZ_KINDS,
@@ -92,7 +93,9 @@ struct fuzz {
 	struct iommu_lu_records units;
 	struct iommu_lu_records domains;
 	struct iommu_lu_records devices;
-	struct iommu_lu_tables_ser *tables[FUZZ_UNITS];
+	struct iommu_lu_records attachments;
+	struct iommu_lu_pages_ser *tables[FUZZ_UNITS];
+	struct iommu_lu_pages_ser *list[FUZZ_DOMAINS];
 	struct root_entry *root[FUZZ_UNITS];
 	struct context_entry *context[FUZZ_UNITS][256];
 	void *top[FUZZ_DOMAINS];
@@ -132,7 +135,6 @@ void fuzz_write(struct kunit *test);
 void fuzz_forget(struct fuzz *fuzz);
 void fuzz_seal(struct fuzz *fuzz, const struct fuzz_region *region);
 void fuzz_fill_entry(struct context_entry *entry,
-		     const struct iommu_lu_device_ser *ser,
-		     const struct iommu_lu_domain_ser *domain);
+		     u32 did, phys_addr_t top, u8 top_level);
 
 #endif /* __INTEL_LIVEUPDATE_FUZZ_H */

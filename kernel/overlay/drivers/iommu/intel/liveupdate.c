@@ -8,10 +8,10 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/generic_pt/liveupdate.h>
 #include <linux/kexec_handover.h>
-#include <linux/kho/abi/iommu.h>
+#include <linux/kho/abi/iommu_vtd.h>
 #include <linux/pci.h>
 #include <linux/syscore_ops.h>
 #include <linux/tboot.h>
@@ -48,15 +48,13 @@
 
 /**
  * struct intel_lu_unit - What the old kernel remembers of a kept unit
- * @iommu:  The unit
- * @tables: Preserved, see there
- * @users:  How many kept devices need the table of that index
- * @kept:   Requester IDs of the kept devices
+ * @iommu: The unit
+ * @users: By bus, how many kept devices need its context table
+ * @kept:  Requester IDs of the kept devices
  */
 struct intel_lu_unit {
 	struct intel_iommu *iommu;
-	struct iommu_lu_tables_ser *tables;
-	u16 users[IOMMU_LU_VTD_NR_TABLES];
+	u16 users[256];
 	struct xarray kept;
 };
 
@@ -65,12 +63,31 @@ static struct intel_iommu *to_intel(struct iommu_device *iommu)
 	return container_of(iommu, struct intel_iommu, iommu);
 }
 
+static u32 intel_lu_source_id(struct iommu_device *iommu, struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+
+	return PCI_DEVID(info->bus, info->devfn);
+}
+
 /* ---- The old kernel ------------------------------------------------------ */
+
+static void unit_fill(struct iommu_lu_unit *unit, struct intel_iommu *iommu)
+{
+	struct iommu_lu_vtd_unit_ser *vtd =
+		iommu_lu_payload(unit->ser, struct iommu_lu_vtd_unit_ser);
+
+	unit->ser->base = iommu->reg_phys;
+	unit->ser->segment = iommu->segment;
+	unit->ser->root = virt_to_phys(iommu->root_entry);
+	vtd->mode = IOMMU_LU_VTD_LEGACY;
+	vtd->cap = iommu->cap;
+	vtd->ecap = iommu->ecap;
+}
 
 static int intel_lu_preserve_unit(struct iommu_lu_unit *unit)
 {
 	struct intel_iommu *iommu = to_intel(unit->iommu);
-	struct iommu_lu_unit_ser *ser = unit->ser;
 	struct intel_lu_unit *lu;
 	int ret;
 
@@ -83,35 +100,24 @@ static int intel_lu_preserve_unit(struct iommu_lu_unit *unit)
 	lu->iommu = iommu;
 	xa_init(&lu->kept);
 
-	lu->tables = kho_alloc_preserve(sizeof(*lu->tables));
-	if (IS_ERR(lu->tables)) {
-		ret = PTR_ERR(lu->tables);
-		goto err_free;
-	}
 	ret = iommu_page_preserve(iommu->root_entry);
 	if (ret)
-		goto err_tables;
+		goto err_free;
 	ret = intel_lu_preserve_irq(iommu);
 	if (ret)
 		goto err_root;
+	ret = iommu_lu_unit_add_page(unit, iommu->root_entry, 0);
+	if (ret)
+		goto err_irq;
 
-	lu->tables->magic = IOMMU_LU_MAGIC_TABLES;
-	lu->tables->unit = unit->index;
-	ser->type = IOMMU_LU_UNIT_VTD;
-	ser->base = iommu->reg_phys;
-	ser->segment = iommu->segment;
-	ser->mode = IOMMU_LU_VTD_LEGACY;
-	ser->cap = iommu->cap;
-	ser->ecap = iommu->ecap;
-	ser->root = virt_to_phys(iommu->root_entry);
-	ser->tables = virt_to_phys(lu->tables);
+	unit_fill(unit, iommu);
 	unit->priv = lu;
 	return 0;
 
+err_irq:
+	intel_lu_unpreserve_irq(iommu);
 err_root:
 	iommu_page_unpreserve(iommu->root_entry);
-err_tables:
-	kho_unpreserve_free(lu->tables);
 err_free:
 	kfree(lu);
 	return ret;
@@ -124,7 +130,6 @@ static void intel_lu_unpreserve_unit(struct iommu_lu_unit *unit)
 	WARN_ON(!xa_empty(&lu->kept));
 	intel_lu_unpreserve_irq(lu->iommu);
 	iommu_page_unpreserve(lu->iommu->root_entry);
-	kho_unpreserve_free(lu->tables);
 	xa_destroy(&lu->kept);
 	kfree(lu);
 }
@@ -139,96 +144,112 @@ static struct context_entry *bus_table(struct intel_iommu *iommu, u8 bus)
 	return table;
 }
 
-static int table_get(struct intel_lu_unit *lu, u8 bus)
+static int table_keep(struct iommu_lu_unit *unit, void *table)
 {
-	unsigned int idx = bus * 2;
-	struct context_entry *table;
 	int ret;
 
-	if (lu->users[idx]) {
-		lu->users[idx]++;
-		return 0;
-	}
-
-	table = bus_table(lu->iommu, bus);
-	if (!table)
-		return -ENODEV;
 	ret = iommu_page_preserve(table);
 	if (ret)
 		return ret;
-	lu->tables->phys[idx] = virt_to_phys(table);
-	lu->users[idx] = 1;
+	ret = iommu_lu_unit_add_page(unit, table, 0);
+	if (ret)
+		iommu_page_unpreserve(table);
+	return ret;
+}
+
+static int table_get(struct iommu_lu_unit *unit, u8 bus)
+{
+	struct intel_lu_unit *lu = unit->priv;
+	struct context_entry *table;
+	int ret;
+
+	if (!lu->users[bus]) {
+		table = bus_table(lu->iommu, bus);
+		if (!table)
+			return -ENODEV;
+		ret = table_keep(unit, table);
+		if (ret)
+			return ret;
+	}
+	lu->users[bus]++;
 	return 0;
 }
 
-static void table_put(struct intel_lu_unit *lu, u8 bus)
+static void table_put(struct iommu_lu_unit *unit, u8 bus)
 {
-	unsigned int idx = bus * 2;
+	struct intel_lu_unit *lu = unit->priv;
+	struct context_entry *table;
 
-	if (--lu->users[idx])
+	if (--lu->users[bus])
 		return;
-	iommu_page_unpreserve(phys_to_virt(lu->tables->phys[idx]));
-	lu->tables->phys[idx] = 0;
+	table = bus_table(lu->iommu, bus);
+	iommu_lu_unit_del_page(unit, table);
+	iommu_page_unpreserve(table);
 }
 
-static int intel_lu_preserve_device(struct iommu_lu_unit *unit,
-				    struct device *dev,
-				    struct iommu_domain *domain,
-				    struct iommu_lu_device_ser *ser)
+static int intel_lu_preserve_attachment(struct iommu_lu_unit *unit,
+					struct iommu_lu_attachment *att,
+					struct device *dev,
+					struct iommu_domain *domain)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
 	struct intel_lu_unit *lu = unit->priv;
+	u32 rid = att->device->ser->source_id;
 	int ret;
 
-	if (info->ats_supported || dev_is_real_dma_subdevice(dev))
+	if (info->ats_supported || dev_is_real_dma_subdevice(dev) ||
+	    att->ser->pasid != IOMMU_LU_NO_PASID)
 		return -EOPNOTSUPP;
 	if (info->domain != dmar_domain)
 		return -EINVAL;
 
-	ret = table_get(lu, info->bus);
+	ret = table_get(unit, info->bus);
 	if (ret)
 		return ret;
-	ret = xa_insert(&lu->kept, ser->rid, xa_mk_value(1), GFP_KERNEL);
+	ret = xa_insert(&lu->kept, rid, xa_mk_value(1), GFP_KERNEL);
 	if (ret) {
-		table_put(lu, info->bus);
+		table_put(unit, info->bus);
 		return ret;
 	}
-	ser->attach_id = domain_id_iommu(dmar_domain, info->iommu);
+	att->ser->hw_id = domain_id_iommu(dmar_domain, info->iommu);
 	return 0;
 }
 
-static void intel_lu_unpreserve_device(struct iommu_lu_unit *unit,
-				       const struct iommu_lu_device_ser *ser)
+static void intel_lu_unpreserve_attachment(struct iommu_lu_unit *unit,
+					   struct iommu_lu_attachment *att)
 {
 	struct intel_lu_unit *lu = unit->priv;
+	u32 rid = att->device->ser->source_id;
 
-	xa_erase(&lu->kept, ser->rid);
-	table_put(lu, PCI_BUS_NUM(ser->rid));
+	xa_erase(&lu->kept, rid);
+	table_put(unit, PCI_BUS_NUM(rid));
 }
 
-static int intel_lu_preserve_domain(struct iommu_domain *domain,
-				    struct iommu_lu_domain_ser *ser)
+static int intel_lu_preserve_domain(struct iommu_lu_domain *lu,
+				    struct iommu_domain *domain)
 {
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	struct iommu_lu_vtd_domain_ser *vtd =
+		iommu_lu_payload(lu->ser, struct iommu_lu_vtd_domain_ser);
 	int ret;
 
 	if (!intel_domain_is_ss_paging(dmar_domain) ||
 	    dmar_domain->nested_parent || dmar_domain->dirty_tracking)
 		return -EOPNOTSUPP;
 
-	ret = pt_iommu_vtdss_preserve(&dmar_domain->sspt, &ser->pt);
+	ret = pt_iommu_vtdss_preserve(&dmar_domain->sspt, lu, &vtd->pt);
 	if (ret)
 		return ret;
 
-	ser->type = IOMMU_LU_UNIT_VTD;
-	ser->pgsizes = domain->pgsize_bitmap;
+	lu->ser->pgsizes = domain->pgsize_bitmap;
 	if (dmar_domain->force_snooping)
-		ser->flags |= IOMMU_LU_DOMAIN_FORCE_SNOOP;
+		vtd->flags |= IOMMU_LU_VTD_FORCE_SNOOP;
 	return 0;
 }
 
-static void intel_lu_unpreserve_domain(struct iommu_domain *domain)
+static void intel_lu_unpreserve_domain(struct iommu_lu_domain *lu,
+				       struct iommu_domain *domain)
 {
 	pt_iommu_vtdss_unpreserve(&to_dmar_domain(domain)->sspt);
 }
@@ -254,14 +275,14 @@ static bool clear_bus(struct intel_lu_unit *lu, u8 bus)
 	if (!(root->lo & 1))
 		return false;
 
-	if (!lu->tables->phys[bus * 2]) {
+	if (!lu->users[bus]) {
 		root->lo = 0;
 		root->hi = 0;
 		__iommu_flush_cache(iommu, root, sizeof(*root));
 		return true;
 	}
 
-	table = phys_to_virt(lu->tables->phys[bus * 2]);
+	table = phys_to_virt(root->lo & VTD_PAGE_MASK);
 	for (unsigned int devfn = 0; devfn < 256; devfn++) {
 		if (!context_present(&table[devfn]) ||
 		    xa_load(&lu->kept, PCI_DEVID(bus, devfn)))
@@ -329,9 +350,11 @@ static int __init intel_lu_init(void)
 }
 device_initcall(intel_lu_init);
 
-static void shutdown_unit(struct intel_iommu *iommu)
+/* The last step: one processor, interrupts off */
+static void intel_lu_jump(struct iommu_lu_unit *unit)
 {
 	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_SHUTDOWN);
+	struct intel_iommu *iommu = to_intel(unit->iommu);
 	bool can_flush;
 
 	/*
@@ -340,7 +363,7 @@ static void shutdown_unit(struct intel_iommu *iommu)
 	 * lock held never lets go of it.
 	 */
 	can_flush = !iommu->qi || !raw_spin_is_locked(&iommu->qi->q_lock);
-	if (clear_buses(iommu->iommu.lu->priv) && can_flush)
+	if (clear_buses(unit->priv) && can_flush)
 		flush_all(iommu);
 	intel_lu_block_irqs(iommu, can_flush);
 
@@ -350,20 +373,15 @@ static void shutdown_unit(struct intel_iommu *iommu)
 }
 
 /**
- * intel_lu_shutdown_unit - The last step of the old kernel
+ * intel_lu_stays_on - Is translation to stay on into the next kernel?
  * @iommu: The unit
  *
  * Context: One processor, interrupts off.
- * Return: true when translation is to stay on.
+ * Return: true for a unit that the next kernel takes over.
  */
-bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
+bool intel_lu_stays_on(struct intel_iommu *iommu)
 {
-	if (!iommu_lu_jumping() || !iommu->iommu.lu)
-		return false;
-
-	shutdown_unit(iommu);
-	iommu_lu_steps_say();
-	return true;
+	return iommu_lu_jumping() && iommu->iommu.lu;
 }
 
 /* ---- The new kernel: domains and devices ---------------------------------- */
@@ -378,24 +396,56 @@ static struct intel_iommu *any_iommu(void)
 	return NULL;
 }
 
-static struct iommu_domain *
-intel_lu_restore_domain(const struct iommu_lu_domain_ser *ser)
+static const char *intel_lu_domain_error(const struct iommu_lu_domain *lu)
 {
-	unsigned int top_lg2 = VTD_PAGE_SHIFT + LEVEL_STRIDE * ser->pt.top_level;
+	const struct iommu_lu_vtd_domain_ser *vtd =
+		iommu_lu_payload(lu->ser, const struct iommu_lu_vtd_domain_ser);
+	const struct iommu_pt_ser *pt = &vtd->pt;
+	unsigned int top_lg2 = VTD_PAGE_SHIFT + LEVEL_STRIDE * pt->top_level;
+
+	if (lu->ser->code != IOMMU_LU_CODE_GENERIC_PT || lu->ser->top_order)
+		return "it has no page table of this kind";
+	if (!(lu->ser->pgsizes & SZ_4K))
+		return "it cannot have such page sizes";
+	if (vtd->flags & ~IOMMU_LU_VTD_DOMAIN_FLAGS || vtd->reserved ||
+	    pt->flags & ~IOMMU_PT_SER_FLAGS ||
+	    memchr_inv(pt->reserved, 0, sizeof(pt->reserved)))
+		return "it has bits that are not known";
+	/* 3, 4 or 5 levels, and an address space that needs the top one */
+	if (pt->top_level < 2 || pt->top_level > 4 ||
+	    pt->max_vasz_lg2 < top_lg2 ||
+	    pt->max_vasz_lg2 > min(57, top_lg2 + LEVEL_STRIDE) ||
+	    !pt->max_oasz_lg2 || pt->max_oasz_lg2 > 64)
+		return "its size makes no sense";
+	return NULL;
+}
+
+static void fill_cfg(struct pt_iommu_vtdss_cfg *cfg,
+		     const struct iommu_pt_ser *pt)
+{
+	cfg->common.hw_max_vasz_lg2 = pt->max_vasz_lg2;
+	cfg->common.hw_max_oasz_lg2 = pt->max_oasz_lg2;
+	cfg->common.features = BIT(PT_FEAT_FLUSH_RANGE) |
+			       (u32)pt->fmt_features << PT_FEAT_FMT_START;
+	if (pt->flags & IOMMU_PT_SER_DMA_INCOHERENT)
+		cfg->common.features |= BIT(PT_FEAT_DMA_INCOHERENT);
+	cfg->top_level = pt->top_level;
+}
+
+static struct iommu_domain *
+intel_lu_restore_domain(struct iommu_lu_unit *unit,
+			const struct iommu_lu_domain *lu)
+{
+	const struct iommu_lu_vtd_domain_ser *vtd =
+		iommu_lu_payload(lu->ser, const struct iommu_lu_vtd_domain_ser);
 	struct pt_iommu_vtdss_cfg cfg = {};
 	struct dmar_domain *domain;
 	struct intel_iommu *iommu;
 	int ret;
 
-	/* 3, 4 or 5 levels, and an address space that needs the top one */
-	if (ser->pt.top_level < 2 || ser->pt.top_level > 4 ||
-	    ser->pt.max_vasz_lg2 < top_lg2 ||
-	    ser->pt.max_vasz_lg2 > min(57, top_lg2 + LEVEL_STRIDE))
-		return ERR_PTR(-EINVAL);
-
 	/* Only names the device for cache maintenance, any unit does */
 	scoped_guard(rcu)
-		iommu = any_iommu();
+		iommu = unit ? to_intel(unit->iommu) : any_iommu();
 	if (!iommu)
 		return ERR_PTR(-ENODEV);
 
@@ -403,27 +453,21 @@ intel_lu_restore_domain(const struct iommu_lu_domain_ser *ser)
 	if (IS_ERR(domain))
 		return ERR_CAST(domain);
 
-	cfg.common.hw_max_vasz_lg2 = ser->pt.max_vasz_lg2;
-	cfg.common.hw_max_oasz_lg2 = ser->pt.max_oasz_lg2;
-	cfg.common.features = BIT(PT_FEAT_FLUSH_RANGE) |
-			      (u32)ser->pt.fmt_features << PT_FEAT_FMT_START;
-	if (ser->pt.flags & IOMMU_PT_SER_DMA_INCOHERENT)
-		cfg.common.features |= BIT(PT_FEAT_DMA_INCOHERENT);
-	cfg.top_level = ser->pt.top_level;
-
 	domain->iommu.iommu_device = iommu->iommu.dev;
 	domain->iommu.nid = NUMA_NO_NODE;
 	domain->domain.ops = &intel_ss_paging_domain_ops;
 	domain->domain.owner = &intel_iommu_ops;
-	domain->force_snooping = !!(ser->flags & IOMMU_LU_DOMAIN_FORCE_SNOOP);
+	domain->force_snooping = !!(vtd->flags & IOMMU_LU_VTD_FORCE_SNOOP);
 	domain->iotlb_sync_map = true;
 
-	ret = pt_iommu_vtdss_restore(&domain->sspt, &cfg, &ser->pt, GFP_KERNEL);
+	fill_cfg(&cfg, &vtd->pt);
+	ret = pt_iommu_vtdss_restore(&domain->sspt, &cfg, lu, &vtd->pt,
+				     GFP_KERNEL);
 	if (ret) {
 		kfree(domain);
 		return ERR_PTR(ret);
 	}
-	domain->domain.pgsize_bitmap &= ser->pgsizes;
+	domain->domain.pgsize_bitmap &= lu->ser->pgsizes;
 	return &domain->domain;
 }
 
@@ -464,22 +508,23 @@ static bool entry_is(struct device_domain_info *info,
 	return entry && entry->lo == want->lo && entry->hi == want->hi;
 }
 
-static int intel_lu_restore_device(struct iommu_domain *domain,
-				   struct device *dev,
-				   const struct iommu_lu_device_ser *ser)
+static int intel_lu_restore_attachment(struct iommu_lu_unit *unit,
+				       struct iommu_lu_attachment *att,
+				       struct iommu_domain *domain,
+				       struct device *dev)
 {
 	struct device_domain_info *info = dev_iommu_priv_get(dev);
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
-	struct intel_iommu *iommu = info->iommu;
+	struct intel_iommu *iommu = to_intel(unit->iommu);
 	struct context_entry want;
 	unsigned long flags;
 	int ret;
 
-	intel_context_entry_fill(info, dmar_domain, ser->attach_id, &want);
-	if (!entry_is(info, &want))
+	intel_context_entry_fill(info, dmar_domain, att->ser->hw_id, &want);
+	if (info->iommu != iommu || !entry_is(info, &want))
 		return -EINVAL;
 
-	ret = hold_did(dmar_domain, iommu, ser->attach_id);
+	ret = hold_did(dmar_domain, iommu, att->ser->hw_id);
 	if (ret)
 		return ret;
 	ret = domain_attach_iommu(dmar_domain, iommu);
@@ -499,9 +544,29 @@ static int intel_lu_restore_device(struct iommu_domain *domain,
 	return 0;
 }
 
-static void intel_lu_block_device(struct iommu_lu_unit *unit, u16 rid)
+static void intel_lu_unrestore_attachment(struct iommu_lu_unit *unit,
+					  struct iommu_lu_attachment *att,
+					  struct iommu_domain *domain,
+					  struct device *dev)
+{
+	struct device_domain_info *info = dev_iommu_priv_get(dev);
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	unsigned long flags;
+
+	spin_lock_irqsave(&dmar_domain->lock, flags);
+	list_del(&info->link);
+	spin_unlock_irqrestore(&dmar_domain->lock, flags);
+	info->domain_attached = false;
+	info->domain = NULL;
+	cache_tag_unassign_domain(dmar_domain, dev, IOMMU_NO_PASID);
+	domain_detach_iommu(dmar_domain, to_intel(unit->iommu));
+}
+
+static void intel_lu_block_attachment(struct iommu_lu_unit *unit,
+				      struct iommu_lu_attachment *att)
 {
 	struct intel_iommu *iommu = to_intel(unit->iommu);
+	u32 rid = att->device->ser->source_id;
 	struct context_entry *entry;
 	u16 did = 0;
 
@@ -532,6 +597,12 @@ static bool intel_lu_domain_in_use(struct iommu_domain *domain)
 	return !list_empty(&dmar_domain->devices);
 }
 
+static int intel_lu_visit_tables(struct iommu_domain *domain,
+				 iommu_lu_table_fn fn, void *arg)
+{
+	return pt_iommu_vtdss_visit(&to_dmar_domain(domain)->sspt, fn, arg);
+}
+
 static void intel_lu_release_domain(struct iommu_domain *domain)
 {
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
@@ -543,39 +614,26 @@ static void intel_lu_release_domain(struct iommu_domain *domain)
 }
 
 const struct iommu_liveupdate_ops intel_liveupdate_ops = {
+	.type			= IOMMU_LU_TYPE_VTD,
+	.version		= IOMMU_LU_VTD_VERSION,
+	.unit_size		= sizeof(struct iommu_lu_vtd_unit_ser),
+	.domain_size		= sizeof(struct iommu_lu_vtd_domain_ser),
+	.source_id		= intel_lu_source_id,
 	.preserve_unit		= intel_lu_preserve_unit,
 	.unpreserve_unit	= intel_lu_unpreserve_unit,
-	.preserve_device	= intel_lu_preserve_device,
-	.unpreserve_device	= intel_lu_unpreserve_device,
 	.preserve_domain	= intel_lu_preserve_domain,
 	.unpreserve_domain	= intel_lu_unpreserve_domain,
+	.preserve_attachment	= intel_lu_preserve_attachment,
+	.unpreserve_attachment	= intel_lu_unpreserve_attachment,
+	.jump			= intel_lu_jump,
 	.domain_runs		= intel_lu_domain_runs,
+	.unit_error		= intel_lu_unit_error,
+	.domain_error		= intel_lu_domain_error,
 	.restore_domain		= intel_lu_restore_domain,
-	.restore_device		= intel_lu_restore_device,
-	.block_device		= intel_lu_block_device,
+	.restore_attachment	= intel_lu_restore_attachment,
+	.unrestore_attachment	= intel_lu_unrestore_attachment,
+	.block_attachment	= intel_lu_block_attachment,
 	.domain_in_use		= intel_lu_domain_in_use,
+	.visit_tables		= intel_lu_visit_tables,
 	.release_domain		= intel_lu_release_domain,
 };
-
-/**
- * intel_lu_attach - Attach without a gap where that is possible
- * @domain: The new domain
- * @dev:    The device
- * @old:    The one it is attached to
- *
- * Context: attach_dev of a paging domain, with group->mutex held.
- * Return: 0 when it is done, 1 when the ordinary attach is to be used, an error
- * with @dev attached as it was.
- */
-int intel_lu_attach(struct iommu_domain *domain, struct device *dev,
-		    struct iommu_domain *old)
-{
-	struct device_domain_info *info = dev_iommu_priv_get(dev);
-
-	/* The first attach of a restored device: intel_lu_restore_device() did it */
-	if (!old && iommu_lu_domain_restored(domain) &&
-	    info->domain == to_dmar_domain(domain))
-		return 0;
-
-	return intel_replace_hitless(to_dmar_domain(domain), dev);
-}

@@ -24,9 +24,9 @@ extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
 void intel_lu_before_disable(struct intel_iommu *iommu);
 void intel_lu_restore_unit(struct intel_iommu *iommu);
 bool intel_lu_keeps_tables(struct intel_iommu *iommu);
-bool intel_lu_shutdown_unit(struct intel_iommu *iommu);
-int intel_lu_attach(struct iommu_domain *domain, struct device *dev,
-		    struct iommu_domain *old);
+const char *intel_lu_unit_error(const struct iommu_lu_unit *unit);
+bool intel_lu_stays_on(struct intel_iommu *iommu);
+void intel_lu_settled(void);
 
 /* hitless.c */
 void intel_context_entry_fill(struct device_domain_info *info,
@@ -57,13 +57,17 @@ static inline bool intel_lu_keeps_tables(struct intel_iommu *iommu)
 	return false;
 }
 
-static inline bool intel_lu_shutdown_unit(struct intel_iommu *iommu)
+static inline bool intel_lu_stays_on(struct intel_iommu *iommu)
 {
 	return false;
 }
 
-static inline int intel_lu_attach(struct iommu_domain *domain,
-				  struct device *dev, struct iommu_domain *old)
+static inline void intel_lu_settled(void)
+{
+}
+
+static inline int intel_replace_hitless(struct dmar_domain *domain,
+					struct device *dev)
 {
 	return 1;
 }

@@ -124,7 +124,7 @@ ALLOW_ERROR_INJECTION(iommu_lu_records_grow, ERRNO);
 void *iommu_lu_record_alloc(struct iommu_lu_records *records, u32 *index)
 {
 	u32 per_block = slots_per_block(records->slot_size);
-	struct iommu_lu_slot_ser *slot;
+	struct iommu_lu_record_ser *slot;
 	int id, ret;
 
 	id = ida_alloc_max(&records->used, per_block * MAX_BLOCKS - 1,
@@ -191,9 +191,10 @@ void iommu_lu_record_free(struct iommu_lu_records *records, u32 index)
 
 /* Of all but the start, and of the place: a record does not move */
 static u32 record_crc(const struct iommu_lu_records *records,
-		      const struct iommu_lu_slot_ser *slot, u32 index)
+		      const struct iommu_lu_record_ser *slot, u32 index)
 {
-	return crc32c(index, slot + 1, records->slot_size - sizeof(*slot));
+	return crc32c(index, &slot->type,
+		      records->slot_size - offsetof(typeof(*slot), type));
 }
 
 /**
@@ -203,7 +204,7 @@ static u32 record_crc(const struct iommu_lu_records *records,
  */
 void iommu_lu_record_seal(struct iommu_lu_records *records, u32 index)
 {
-	struct iommu_lu_slot_ser *slot = iommu_lu_record(records, index);
+	struct iommu_lu_record_ser *slot = iommu_lu_record(records, index);
 
 	slot->crc = record_crc(records, slot, index);
 }
@@ -217,7 +218,7 @@ void iommu_lu_record_seal(struct iommu_lu_records *records, u32 index)
  */
 const char *iommu_lu_record_error(struct iommu_lu_records *records, u32 index)
 {
-	struct iommu_lu_slot_ser *slot = iommu_lu_record(records, index);
+	struct iommu_lu_record_ser *slot = iommu_lu_record(records, index);
 
 	if (!slot->state)
 		return memchr_inv(slot, 0, records->slot_size) ?

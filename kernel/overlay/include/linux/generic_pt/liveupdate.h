@@ -6,6 +6,7 @@
 #define __GENERIC_PT_LIVEUPDATE_H
 
 #include <linux/generic_pt/iommu.h>
+#include <linux/iommu-liveupdate.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/sizes.h>
 
@@ -41,19 +42,29 @@ struct pt_run_walk {
 /*
  * For each format:
  *
- * pt_iommu_<fmt>_preserve() - Give all pages of the table to KHO and describe
- *	it in @ser. The caller keeps the table unchanged until unpreserve. On
- *	error nothing is left preserved. Context: may sleep.
- *	Return: 0, or the error of kho_preserve_folio().
+ * pt_iommu_<fmt>_preserve() - Give all pages of the table to KHO, list them in
+ *	@lu, the top first, and describe the table in the record of @lu and in
+ *	@ser. The caller keeps the table unchanged until unpreserve. On error
+ *	nothing is left preserved, and the list is to be dropped. Context: may
+ *	sleep.
+ *	Return: 0; -EOPNOTSUPP for a top of more than a page; or the error of
+ *	kho_preserve_folio().
  *
- * pt_iommu_<fmt>_unpreserve() - The exact undo. Context: may sleep.
+ * pt_iommu_<fmt>_unpreserve() - The exact undo, but for the list. Context: may
+ *	sleep.
  *
  * pt_iommu_<fmt>_restore() - Instead of pt_iommu_<fmt>_init(): make @table out
- *	of what @ser describes. @cfg has to describe the same table, except for
- *	the FLUSH features, which are the driver's business. Context: may sleep.
- *	Return: 0; -EINVAL when @ser and @cfg do not agree or @ser makes no
- *	sense; or what init returns. After an error there is nothing to undo and
- *	the handed over pages stay reserved.
+ *	of what @lu and @ser describe. @cfg has to describe the same table, except
+ *	for the FLUSH features, which are the driver's business. deinit frees none
+ *	of the pages. Context: may sleep.
+ *	Return: 0; -EINVAL when they do not agree or make no sense; or what init
+ *	returns. After an error there is nothing to undo and the handed over pages
+ *	stay reserved.
+ *
+ * pt_iommu_<fmt>_visit() - Tell @fn of each page of a restored table, the top
+ *	first and each before it is read, until @fn returns an error. Context: may
+ *	sleep if @fn does.
+ *	Return: 0 or the error of @fn.
  *
  * pt_iommu_<fmt>_runs() - Say where @len bytes from @iova on lead. The caller
  *	keeps the range as it is meanwhile.
@@ -62,12 +73,16 @@ struct pt_run_walk {
  */
 #define IOMMU_PT_LIVEUPDATE(fmt)                                               \
 	int pt_iommu_##fmt##_preserve(struct pt_iommu_##fmt *table,            \
+				      struct iommu_lu_domain *lu,              \
 				      struct iommu_pt_ser *ser);               \
 	void pt_iommu_##fmt##_unpreserve(struct pt_iommu_##fmt *table);        \
 	int pt_iommu_##fmt##_restore(struct pt_iommu_##fmt *table,             \
 				     const struct pt_iommu_##fmt##_cfg *cfg,   \
+				     const struct iommu_lu_domain *lu,         \
 				     const struct iommu_pt_ser *ser,           \
 				     gfp_t gfp);                               \
+	int pt_iommu_##fmt##_visit(struct pt_iommu_##fmt *table,               \
+				   iommu_lu_table_fn fn, void *arg);           \
 	int pt_iommu_##fmt##_runs(struct pt_iommu_##fmt *table, u64 iova,      \
 				  u64 len, pt_iommu_run_fn fn, void *arg)
 

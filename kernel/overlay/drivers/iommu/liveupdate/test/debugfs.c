@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What there is of a live update, for debugfs
+ * Live update statistics
  *
  * Numbers only, one per line, so that a test can compare them before and after.
  */
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
 #include <linux/atomic.h>
+#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/kexec_handover.h>
 #include <linux/moduleparam.h>
 #include <linux/seq_file.h>
+#include <linux/timex.h>
 
-#include "debugfs.h"
+#include "../internal.h"
 
 #undef MODULE_PARAM_PREFIX
 #define MODULE_PARAM_PREFIX "iommu_liveupdate."
@@ -40,26 +42,20 @@ static const char *const step_names[IOMMU_LU_STEPS] = {
 	[IOMMU_LU_STEP_FREE] = "free",
 };
 
-/**
- * iommu_lu_step_add - A step was made
- * @step:   Which one
- * @cycles: What it took
- *
- * Context: Any.
- */
-void iommu_lu_step_add(enum iommu_lu_step step, u64 cycles)
+/* As many begin as end: what is left is the time between */
+static void step_begin(void *data, int step)
 {
-	atomic64_add(cycles, &steps[step].cycles);
+	atomic64_sub(get_cycles(), &steps[step].cycles);
+}
+
+static void step_end(void *data, int step)
+{
+	atomic64_add(get_cycles(), &steps[step].cycles);
 	atomic_inc(&steps[step].times);
 }
-EXPORT_SYMBOL_GPL(iommu_lu_step_add);
 
-/**
- * iommu_lu_steps_say - The old kernel ends: print its share, if asked to
- *
- * Context: Any.
- */
-void iommu_lu_steps_say(void)
+/* The old kernel ends: print its share, if asked to */
+static void say_steps_at_jump(void *data, unsigned int units)
 {
 	if (!say_steps)
 		return;
@@ -70,31 +66,65 @@ void iommu_lu_steps_say(void)
 				  atomic_read(&steps[i].times));
 }
 
-static void show_records(struct seq_file *m, const char *side,
-			 const struct iommu_lu_counts *counts)
+/* Before the driver of the first unit asks for what came over */
+static int __init iommu_lu_count_steps(void)
 {
-	seq_printf(m, "%s_units %u\n", side, counts->units);
-	seq_printf(m, "%s_domains %u\n", side, counts->domains);
-	seq_printf(m, "%s_devices %u\n", side, counts->devices);
-	seq_printf(m, "%s_blocks %u\n", side, counts->blocks);
+	register_trace_iommu_lu_step_begin(step_begin, NULL);
+	register_trace_iommu_lu_step_end(step_end, NULL);
+	register_trace_iommu_lu_jump(say_steps_at_jump, NULL);
+	return 0;
+}
+core_initcall(iommu_lu_count_steps);
+
+static void show_arrays(struct seq_file *m, const char *side,
+			struct iommu_lu_records *units,
+			struct iommu_lu_records *domains,
+			struct iommu_lu_records *devices,
+			struct iommu_lu_records *attachments)
+{
+	seq_printf(m, "%s_units %u\n", side, iommu_lu_records_used(units));
+	seq_printf(m, "%s_domains %u\n", side, iommu_lu_records_used(domains));
+	seq_printf(m, "%s_devices %u\n", side, iommu_lu_records_used(devices));
+	seq_printf(m, "%s_attachments %u\n", side,
+		   iommu_lu_records_used(attachments));
+	seq_printf(m, "%s_blocks %u\n", side,
+		   units->nr_blocks + domains->nr_blocks + devices->nr_blocks +
+			   attachments->nr_blocks);
+}
+
+static void show_outgoing(struct seq_file *m, struct iommu_lu_out *out)
+{
+	guard(mutex)(&out->lock);
+	show_arrays(m, "out", &out->units, &out->domains, &out->devices,
+		    &out->attachments);
+	seq_printf(m, "out_frozen %u\n", out->frozen);
+}
+
+static void show_incoming(struct seq_file *m, struct iommu_lu_in *in)
+{
+	unsigned int states[IOMMU_LU_FINISHED + 1] = {}, restored = 0;
+	struct iommu_lu_domain *domain;
+	struct iommu_lu_device *dev;
+	unsigned long i;
+
+	guard(mutex)(&in->lock);
+	show_arrays(m, "in", &in->units, &in->domains, &in->devices,
+		    &in->attachments);
+	xa_for_each(&in->domain_slots, i, domain)
+		restored += !!domain->domain;
+	xa_for_each(&in->device_slots, i, dev)
+		states[dev->state]++;
+	seq_printf(m, "in_restored %u\n", restored);
+	seq_printf(m, "in_incoming %u\n", states[IOMMU_LU_INCOMING]);
+	seq_printf(m, "in_claimed %u\n", states[IOMMU_LU_CLAIMED]);
+	seq_printf(m, "in_rejected %u\n", states[IOMMU_LU_REJECTED]);
+	seq_printf(m, "in_finished %u\n", states[IOMMU_LU_FINISHED]);
 }
 
 static int liveupdate_show(struct seq_file *m, void *unused)
 {
-	struct iommu_lu_counts out, in;
-
-	iommu_lu_count_outgoing(&out);
-	show_records(m, "out", &out);
-	seq_printf(m, "out_frozen %u\n", out.frozen);
-
-	iommu_lu_count_incoming(&in);
-	show_records(m, "in", &in);
-	seq_printf(m, "in_restored %u\n", in.restored);
-	seq_printf(m, "in_incoming %u\n", in.states[IOMMU_LU_INCOMING]);
-	seq_printf(m, "in_claimed %u\n", in.states[IOMMU_LU_CLAIMED]);
-	seq_printf(m, "in_rejected %u\n", in.states[IOMMU_LU_REJECTED]);
-	seq_printf(m, "in_finished %u\n", in.states[IOMMU_LU_FINISHED]);
-
+	show_outgoing(m, &iommu_lu_out);
+	show_incoming(m, &iommu_lu_in);
 	seq_printf(m, "kho_preserved %lu\n", kho_preserved_count());
 	return 0;
 }

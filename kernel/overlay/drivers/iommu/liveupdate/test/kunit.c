@@ -76,13 +76,16 @@ static void lu_kho_walk(struct kunit *test, struct lu_kho *kho)
 			0);
 }
 
-/*
+/**
+ * iommu_lu_kunit_kho - Find KHO's tree of what goes to the next kernel
+ * @test: The test
+ * @tree: Set to it
+ *
  * KHO shows its tree to nobody but the image of the next kernel. This image
  * goes no further: nothing can be added to it.
  */
-static void lu_kho_init(struct kunit *test)
+void iommu_lu_kunit_kho(struct kunit *test, struct kho_radix_tree *tree)
 {
-	struct lu_test *lu = test->priv;
 	struct kimage *image;
 	const u64 *root;
 	int len;
@@ -95,8 +98,14 @@ static void lu_kho_init(struct kunit *test)
 			   KHO_FDT_MEMORY_MAP_PROP_NAME, &len);
 	KUNIT_ASSERT_NOT_NULL(test, root);
 	KUNIT_ASSERT_EQ(test, len, sizeof(*root));
-	KUNIT_ASSERT_EQ(test, kho_radix_init_tree(&lu->kho_tree,
-						  phys_to_virt(*root)), 0);
+	KUNIT_ASSERT_EQ(test, kho_radix_init_tree(tree, phys_to_virt(*root)), 0);
+}
+
+static void lu_kho_init(struct kunit *test)
+{
+	struct lu_test *lu = test->priv;
+
+	iommu_lu_kunit_kho(test, &lu->kho_tree);
 	lu_kho_walk(test, &lu->kho);
 }
 
@@ -510,8 +519,8 @@ static void lu_records_seal_test(struct kunit *test)
 	lu_records_fill(test, 2);
 	slot = (u8 *)lu->slots[0];
 	other = (u8 *)lu->slots[1];
-	get_random_bytes(slot + sizeof(struct iommu_lu_slot_ser),
-			 LU_SLOT - sizeof(struct iommu_lu_slot_ser));
+	get_random_bytes(slot + offsetof(struct iommu_lu_record_ser, type),
+			 LU_SLOT - offsetof(struct iommu_lu_record_ser, type));
 	iommu_lu_record_seal(&lu->records, 0);
 	KUNIT_ASSERT_EQ(test, lu_parse(test, LU_SLOT, &lu->array), 0);
 	KUNIT_EXPECT_NULL(test, iommu_lu_record_error(&lu->in, 0));

@@ -12,6 +12,10 @@
 #include <linux/nodemask.h>
 #include <linux/vmstat.h>
 
+struct kho_radix_tree;
+
+void iommu_lu_kunit_kho(struct kunit *test, struct kho_radix_tree *tree);
+
 /* How many pages the IOMMU code has, by both of its statistics */
 struct iommu_lu_kunit_count {
 	long iommu;

@@ -21,7 +21,7 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/kho/abi/iommu.h>
+#include <linux/kho/abi/iommu_vtd.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/kstrtox.h>
@@ -34,8 +34,8 @@
 #include "../records.h"
 
 enum kind {
-	START, UNITS, DOMAINS, DEVICES, UNIT, DOMAIN, DEVICE, TABLES, IOMMUFD,
-	VFIO, KINDS
+	START, UNITS, DOMAINS, DEVICES, ATTACHMENTS, UNIT, DOMAIN, DEVICE,
+	ATTACHMENT, UNIT_PAGES, DOMAIN_PAGES, IOMMUFD, VFIO, KINDS
 };
 
 static const struct field {
@@ -56,6 +56,8 @@ static const struct field {
 	  offsetof(struct iommu_lu_ser, devices.first), 8 },
 	{ "start.devices.nr_blocks", START,
 	  offsetof(struct iommu_lu_ser, devices.nr_blocks), 4 },
+	{ "start.attachments.first", START,
+	  offsetof(struct iommu_lu_ser, attachments.first), 8 },
 	{ "units.magic", UNITS, offsetof(struct iommu_lu_block_ser, magic), 4 },
 	{ "units.index", UNITS, offsetof(struct iommu_lu_block_ser, index), 4 },
 	{ "units.next", UNITS, offsetof(struct iommu_lu_block_ser, next), 8 },
@@ -83,70 +85,155 @@ static const struct field {
 	  offsetof(struct iommu_lu_block_ser, slot_size), 4 },
 	{ "devices.nr_slots", DEVICES,
 	  offsetof(struct iommu_lu_block_ser, nr_slots), 4 },
-	{ "unit.slot.state", UNIT,
-	  offsetof(struct iommu_lu_unit_ser, slot.state), 4 },
-	{ "unit.slot.crc", UNIT,
-	  offsetof(struct iommu_lu_unit_ser, slot.crc), 4 },
-	{ "unit.type", UNIT, offsetof(struct iommu_lu_unit_ser, type), 4 },
-	{ "unit.mode", UNIT, offsetof(struct iommu_lu_unit_ser, mode), 4 },
+	{ "attachments.magic", ATTACHMENTS,
+	  offsetof(struct iommu_lu_block_ser, magic), 4 },
+	{ "attachments.index", ATTACHMENTS,
+	  offsetof(struct iommu_lu_block_ser, index), 4 },
+	{ "attachments.next", ATTACHMENTS,
+	  offsetof(struct iommu_lu_block_ser, next), 8 },
+	{ "attachments.slot_size", ATTACHMENTS,
+	  offsetof(struct iommu_lu_block_ser, slot_size), 4 },
+	{ "attachments.nr_slots", ATTACHMENTS,
+	  offsetof(struct iommu_lu_block_ser, nr_slots), 4 },
+	{ "unit.env.state", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, env.state), 4 },
+	{ "unit.env.crc", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, env.crc), 4 },
+	{ "unit.env.type", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, env.type), 2 },
+	{ "unit.env.version", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, env.version), 2 },
+	{ "unit.env.payload_size", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, env.payload_size), 4 },
 	{ "unit.base", UNIT, offsetof(struct iommu_lu_unit_ser, base), 8 },
 	{ "unit.segment", UNIT,
 	  offsetof(struct iommu_lu_unit_ser, segment), 4 },
+	{ "unit.root_unit", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, root_unit), 4 },
+	{ "unit.root", UNIT, offsetof(struct iommu_lu_unit_ser, root), 8 },
+	{ "unit.root_order", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, root_order), 4 },
 	{ "unit.reserved", UNIT,
 	  offsetof(struct iommu_lu_unit_ser, reserved), 4 },
-	{ "unit.cap", UNIT, offsetof(struct iommu_lu_unit_ser, cap), 8 },
-	{ "unit.ecap", UNIT, offsetof(struct iommu_lu_unit_ser, ecap), 8 },
-	{ "unit.root", UNIT, offsetof(struct iommu_lu_unit_ser, root), 8 },
-	{ "unit.tables", UNIT, offsetof(struct iommu_lu_unit_ser, tables), 8 },
-	{ "tables.magic", TABLES,
-	  offsetof(struct iommu_lu_tables_ser, magic), 4 },
-	{ "tables.unit", TABLES,
-	  offsetof(struct iommu_lu_tables_ser, unit), 4 },
-	{ "domain.slot.state", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, slot.state), 4 },
-	{ "domain.slot.crc", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, slot.crc), 4 },
-	{ "domain.flags", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, flags), 4 },
-	{ "domain.type", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, type), 4 },
+	{ "unit.pages", UNIT, offsetof(struct iommu_lu_unit_ser, pages), 8 },
+	{ "unit.nr_pages", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, nr_pages), 8 },
+	{ "unit.mode", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_unit_ser, mode), 4 },
+	{ "unit.cap", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_unit_ser, cap), 8 },
+	{ "unit.ecap", UNIT,
+	  offsetof(struct iommu_lu_unit_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_unit_ser, ecap), 8 },
+	{ "unit.pages.magic", UNIT_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, magic), 4 },
+	{ "unit.pages.next", UNIT_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, next), 8 },
+	{ "unit.pages.kind", UNIT_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, kind), 4 },
+	{ "unit.pages.owner", UNIT_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, owner), 4 },
+	{ "unit.pages.index", UNIT_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, index), 4 },
+	{ "unit.pages.nr", UNIT_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, nr), 4 },
+	{ "unit.pages.entry[0]", UNIT_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, entry[0]), 8 },
+	{ "domain.env.state", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, env.state), 4 },
+	{ "domain.env.crc", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, env.crc), 4 },
+	{ "domain.env.type", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, env.type), 2 },
+	{ "domain.env.version", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, env.version), 2 },
+	{ "domain.env.payload_size", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, env.payload_size), 4 },
+	{ "domain.unit", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, unit), 4 },
+	{ "domain.code", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, code), 4 },
 	{ "domain.pgsizes", DOMAIN,
 	  offsetof(struct iommu_lu_domain_ser, pgsizes), 8 },
 	{ "domain.user", DOMAIN,
 	  offsetof(struct iommu_lu_domain_ser, user), 8 },
+	{ "domain.top", DOMAIN, offsetof(struct iommu_lu_domain_ser, top), 8 },
+	{ "domain.pages", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, pages), 8 },
+	{ "domain.nr_pages", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, nr_pages), 8 },
+	{ "domain.top_order", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, top_order), 4 },
+	{ "domain.flags", DOMAIN,
+	  offsetof(struct iommu_lu_domain_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_domain_ser, flags), 4 },
 	{ "domain.pt.format", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, pt.format), 8 },
-	{ "domain.pt.top", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, pt.top), 8 },
-	{ "domain.pt.nr_tables", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, pt.nr_tables), 8 },
+	  offsetof(struct iommu_lu_domain_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_domain_ser, pt.format), 8 },
 	{ "domain.pt.flags", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, pt.flags), 4 },
+	  offsetof(struct iommu_lu_domain_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_domain_ser, pt.flags), 4 },
 	{ "domain.pt.top_level", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, pt.top_level), 1 },
+	  offsetof(struct iommu_lu_domain_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_domain_ser, pt.top_level), 1 },
 	{ "domain.pt.max_vasz_lg2", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, pt.max_vasz_lg2), 1 },
+	  offsetof(struct iommu_lu_domain_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_domain_ser, pt.max_vasz_lg2), 1 },
 	{ "domain.pt.max_oasz_lg2", DOMAIN,
-	  offsetof(struct iommu_lu_domain_ser, pt.max_oasz_lg2), 1 },
-	{ "device.slot.state", DEVICE,
-	  offsetof(struct iommu_lu_device_ser, slot.state), 4 },
-	{ "device.slot.crc", DEVICE,
-	  offsetof(struct iommu_lu_device_ser, slot.crc), 4 },
+	  offsetof(struct iommu_lu_domain_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_domain_ser, pt.max_oasz_lg2), 1 },
+	{ "domain.pages.magic", DOMAIN_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, magic), 4 },
+	{ "domain.pages.owner", DOMAIN_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, owner), 4 },
+	{ "domain.pages.nr", DOMAIN_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, nr), 4 },
+	{ "domain.pages.entry[1]", DOMAIN_PAGES,
+	  offsetof(struct iommu_lu_pages_ser, entry[1]), 8 },
+	{ "device.env.state", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, env.state), 4 },
+	{ "device.env.crc", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, env.crc), 4 },
+	{ "device.env.type", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, env.type), 2 },
+	{ "device.env.version", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, env.version), 2 },
+	{ "device.env.payload_size", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, env.payload_size), 4 },
+	{ "device.bus", DEVICE, offsetof(struct iommu_lu_device_ser, bus), 4 },
 	{ "device.segment", DEVICE,
 	  offsetof(struct iommu_lu_device_ser, segment), 4 },
+	{ "device.source_id", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, source_id), 4 },
+	{ "device.unit", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, unit), 4 },
 	{ "device.rid", DEVICE, offsetof(struct iommu_lu_device_ser, rid), 2 },
 	{ "device.vendor", DEVICE,
 	  offsetof(struct iommu_lu_device_ser, vendor), 2 },
 	{ "device.device", DEVICE,
 	  offsetof(struct iommu_lu_device_ser, device), 2 },
-	{ "device.unit", DEVICE,
-	  offsetof(struct iommu_lu_device_ser, unit), 4 },
-	{ "device.domain", DEVICE,
-	  offsetof(struct iommu_lu_device_ser, domain), 4 },
-	{ "device.attach_id", DEVICE,
-	  offsetof(struct iommu_lu_device_ser, attach_id), 4 },
 	{ "device.user", DEVICE,
 	  offsetof(struct iommu_lu_device_ser, user), 8 },
+	{ "attachment.env.state", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, env.state), 4 },
+	{ "attachment.env.crc", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, env.crc), 4 },
+	{ "attachment.env.type", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, env.type), 2 },
+	{ "attachment.env.version", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, env.version), 2 },
+	{ "attachment.env.payload_size", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, env.payload_size), 4 },
+	{ "attachment.device", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, device), 4 },
+	{ "attachment.domain", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, domain), 4 },
+	{ "attachment.pasid", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, pasid), 4 },
+	{ "attachment.hw_id", ATTACHMENT,
+	  offsetof(struct iommu_lu_attachment_ser, hw_id), 4 },
 	{ "iommufd.magic", IOMMUFD, offsetof(struct iommufd_lu_ser, magic), 4 },
 	{ "iommufd.size", IOMMUFD, offsetof(struct iommufd_lu_ser, size), 8 },
 	{ "iommufd.nr_hwpts", IOMMUFD,
@@ -171,77 +258,91 @@ struct place {
 
 static char *spec;
 
-static bool find_record(struct place *place, u32 magic)
+static struct iommu_lu_records *arrays(enum kind kind)
 {
-	struct iommu_lu_records *records = iommu_lu_out_records(magic);
+	switch (kind) {
+	case UNITS:
+	case UNIT:
+		return &iommu_lu_out.units;
+	case DOMAINS:
+	case DOMAIN:
+		return &iommu_lu_out.domains;
+	case DEVICES:
+	case DEVICE:
+		return &iommu_lu_out.devices;
+	default:
+		return &iommu_lu_out.attachments;
+	}
+}
+
+static bool find_record(struct place *place, enum kind kind)
+{
+	struct iommu_lu_records *records = arrays(kind);
 
 	for (u32 i = 0; i < iommu_lu_records_end(records); i++) {
-		struct iommu_lu_slot_ser *slot = iommu_lu_record(records, i);
+		struct iommu_lu_record_ser *env = iommu_lu_record(records, i);
 
-		if (slot->state != IOMMU_LU_IN_USE)
+		if (env->state != IOMMU_LU_IN_USE)
 			continue;
-		*place = (struct place){ slot, records, i };
+		*place = (struct place){ env, records, i };
 		return true;
 	}
 	return false;
 }
 
-static bool find_block(struct place *place, u32 magic)
+static bool find_pages(struct place *place, enum kind kind)
 {
-	struct iommu_lu_records *records = iommu_lu_out_records(magic);
+	u64 phys;
 
-	*place = (struct place){ xa_load(&records->blocks, 0) };
-	return place->at;
+	if (!find_record(place, kind == UNIT_PAGES ? UNIT : DOMAIN))
+		return false;
+	if (kind == UNIT_PAGES)
+		phys = ((struct iommu_lu_unit_ser *)place->at)->pages;
+	else
+		phys = ((struct iommu_lu_domain_ser *)place->at)->pages;
+	*place = (struct place){ phys_to_virt(phys) };
+	return true;
+}
+
+/* What a record of a file's starts in: the first HWPT is in the first page */
+static bool find_user(struct place *place, enum kind kind)
+{
+	u64 phys;
+
+	if (!find_record(place, kind == IOMMUFD ? DOMAIN : DEVICE))
+		return false;
+	if (kind == IOMMUFD)
+		phys = ((struct iommu_lu_domain_ser *)place->at)->user;
+	else
+		phys = ((struct iommu_lu_device_ser *)place->at)->user;
+	*place = (struct place){ phys_to_virt(phys & PAGE_MASK) };
+	return true;
 }
 
 static bool find(struct place *place, enum kind kind)
 {
-	struct iommu_lu_records *records;
-	struct iommu_lu_unit_ser *unit;
-	struct iommu_lu_domain_ser *domain;
-	struct iommu_lu_device_ser *device;
+	struct iommu_lu_records *records = arrays(UNITS);
 
 	switch (kind) {
 	case START:
-		records = iommu_lu_out_records(IOMMU_LU_MAGIC_UNITS);
 		*place = (struct place){ container_of(records->array,
 						      struct iommu_lu_ser,
 						      units) };
 		return true;
 	case UNITS:
-		return find_block(place, IOMMU_LU_MAGIC_UNITS);
 	case DOMAINS:
-		return find_block(place, IOMMU_LU_MAGIC_DOMAINS);
 	case DEVICES:
-		return find_block(place, IOMMU_LU_MAGIC_DEVICES);
-	case UNIT:
-		return find_record(place, IOMMU_LU_MAGIC_UNITS);
-	case DOMAIN:
-		return find_record(place, IOMMU_LU_MAGIC_DOMAINS);
-	case DEVICE:
-		return find_record(place, IOMMU_LU_MAGIC_DEVICES);
-	case TABLES:
-		if (!find_record(place, IOMMU_LU_MAGIC_UNITS))
-			return false;
-		unit = place->at;
-		*place = (struct place){ phys_to_virt(unit->tables) };
-		return true;
+	case ATTACHMENTS:
+		*place = (struct place){ xa_load(&arrays(kind)->blocks, 0) };
+		return place->at;
+	case UNIT_PAGES:
+	case DOMAIN_PAGES:
+		return find_pages(place, kind);
 	case IOMMUFD:
-		if (!find_record(place, IOMMU_LU_MAGIC_DOMAINS))
-			return false;
-		domain = place->at;
-		/* The first HWPT is in the first page */
-		*place = (struct place){ phys_to_virt(domain->user &
-						      PAGE_MASK) };
-		return true;
 	case VFIO:
-		if (!find_record(place, IOMMU_LU_MAGIC_DEVICES))
-			return false;
-		device = place->at;
-		*place = (struct place){ phys_to_virt(device->user) };
-		return true;
+		return find_user(place, kind);
 	default:
-		return false;
+		return find_record(place, kind);
 	}
 }
 
@@ -249,6 +350,7 @@ static void seal(const struct place *place, enum kind kind)
 {
 	struct iommufd_lu_ser *iommufd = place->at;
 	struct vfio_pci_lu_ser *vfio = place->at;
+	struct iommu_lu_pages_ser *pages = place->at;
 	u32 pfn = PHYS_PFN(virt_to_phys(place->at));
 
 	if (place->records)
@@ -256,6 +358,11 @@ static void seal(const struct place *place, enum kind kind)
 	else if (kind == IOMMUFD && iommufd->size >= 8 &&
 		 iommufd->size <= PAGE_SIZE)
 		iommufd->crc = crc32c(pfn, &iommufd->size, iommufd->size - 8);
+	else if ((kind == UNIT_PAGES || kind == DOMAIN_PAGES) &&
+		 struct_size(pages, entry, pages->nr) <= PAGE_SIZE)
+		pages->crc = crc32c(pages->index, &pages->next,
+				    struct_size(pages, entry, pages->nr) -
+					    offsetof(typeof(*pages), next));
 	else if (kind == VFIO)
 		vfio->crc = crc32c(pfn, &vfio->segment, sizeof(*vfio) - 8);
 }

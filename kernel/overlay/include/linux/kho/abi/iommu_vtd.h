@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What one kernel hands to the next about Intel VT-d
+ */
+#ifndef _LINUX_KHO_ABI_IOMMU_VTD_H
+#define _LINUX_KHO_ABI_IOMMU_VTD_H
+
+#include <linux/kho/abi/iommu.h>
+
+/**
+ * DOC: VT-d live update ABI
+ *
+ * Payloads of records of type %IOMMU_LU_TYPE_VTD; those of devices and attachments
+ * are empty. The list of pages of a unit has its root table first, then context
+ * tables in any order.
+ *
+ * In legacy mode the hardware walks a root table in which every entry but those of
+ * context tables in the list is zero, and context tables in which every entry but
+ * those of kept devices is zero. The context entry of an attachment is fully given
+ * by its records: domain ID hw_id, address width pt.top_level - 1, table top,
+ * multi-level translation, faults reported.
+ */
+
+/* Version of all payloads of IOMMU_LU_TYPE_VTD */
+#define IOMMU_LU_VTD_VERSION	1
+
+/* struct iommu_lu_vtd_unit_ser::mode */
+#define IOMMU_LU_VTD_LEGACY	0U
+#define IOMMU_LU_VTD_SCALABLE	1U
+
+/**
+ * struct iommu_lu_vtd_unit_ser - Payload of a VT-d unit
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  mode                            reserved
+ *      8  cap
+ *     16  ecap
+ *
+ * @mode:     IOMMU_LU_VTD_LEGACY or IOMMU_LU_VTD_SCALABLE
+ * @reserved: Zero
+ * @cap:      Capability register
+ * @ecap:     Extended capability register
+ */
+struct iommu_lu_vtd_unit_ser {
+	u32 mode;
+	u32 reserved;
+	u64 cap;
+	u64 ecap;
+} __packed;
+static_assert(sizeof(struct iommu_lu_vtd_unit_ser) == 24);
+static_assert(offsetof(struct iommu_lu_vtd_unit_ser, reserved) == 4);
+static_assert(offsetof(struct iommu_lu_vtd_unit_ser, cap) == 8);
+static_assert(offsetof(struct iommu_lu_vtd_unit_ser, ecap) == 16);
+
+/* struct iommu_lu_vtd_domain_ser::flags */
+#define IOMMU_LU_VTD_FORCE_SNOOP	0x1U
+#define IOMMU_LU_VTD_DOMAIN_FLAGS	IOMMU_LU_VTD_FORCE_SNOOP
+
+/**
+ * struct iommu_lu_vtd_domain_ser - Payload of a domain of VT-d
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  flags                           reserved
+ *      8  pt, 32 bytes ..................................................
+ *
+ * @flags:    IOMMU_LU_VTD_FORCE_SNOOP
+ * @reserved: Zero
+ * @pt:       Its page table
+ */
+struct iommu_lu_vtd_domain_ser {
+	u32 flags;
+	u32 reserved;
+	struct iommu_pt_ser pt;
+} __packed;
+static_assert(sizeof(struct iommu_lu_vtd_domain_ser) == 40);
+static_assert(offsetof(struct iommu_lu_vtd_domain_ser, reserved) == 4);
+static_assert(offsetof(struct iommu_lu_vtd_domain_ser, pt) == 8);
+
+#endif /* _LINUX_KHO_ABI_IOMMU_VTD_H */
