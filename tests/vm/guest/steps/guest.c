@@ -88,6 +88,7 @@ int guest_create(struct guest *g, const struct guest_plan *plan)
 		g->devices++;
 	}
 	g->control->devices = g->devices;
+	g->control->keep_reading = plan->keep_reading;
 	return 0;
 }
 

@@ -29,6 +29,7 @@ struct control {
 	/* Per intruder: transfers last seen, bus mastering put back on. */
 	uint32_t watched[INTRUDERS_MAX];
 	uint64_t rearmed[INTRUDERS_MAX];
+	uint32_t keep_reading; /* the plan's */
 	int64_t iommu_pages; /* of the kernel, before the guest came */
 	int64_t table_pages; /* what the guest's translations take */
 	uint64_t note[8]; /* a scenario's own */
@@ -55,6 +56,7 @@ struct guest_plan {
 	uint64_t bytes;
 	uint32_t slots;
 	uint32_t reads;
+	bool keep_reading; /* drives are never idle, see owner_start() */
 	/* BDFs, as many as are not NULL. */
 	const char *bdf[DEVICES_MAX];
 };

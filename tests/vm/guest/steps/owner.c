@@ -19,6 +19,12 @@
 /* More than QEMU remembers translations, so that tables are walked. */
 #define FRAMES_WARM 1100
 #define READS_WARM 20
+/*
+ * Of all reads a drive has at first, what it always has until the jump: enough
+ * for a long black-out. After it, less, as they have to come home in the end.
+ */
+#define READS_SHARE_OLD 2
+#define READS_SHARE_NEW 16
 
 const char *owner_tag(const struct guest *g, const char *name)
 {
@@ -40,6 +46,7 @@ void owner_plan(struct guest_plan *plan, const char *session)
 	plan->bytes = arg_number("mem", 512) << 20;
 	plan->slots = SLOTS;
 	plan->reads = READS;
+	plan->keep_reading = true;
 	for (unsigned int i = 0; i < count; i++)
 		plan->bdf[i] = bdf[i];
 }
@@ -79,6 +86,17 @@ int owner_translate(struct guest *g)
 	return 0;
 }
 
+static void keep_reading(struct guest *g, unsigned int share)
+{
+	for (unsigned int i = 0; i < g->devices; i++) {
+		struct nvme *d = &g->device[i].nvme;
+
+		if (g->device[i].state->kind == DEVICE_NVME &&
+		    g->control->keep_reading)
+			d->least = d->state->reads / share;
+	}
+}
+
 int owner_start(struct guest *g)
 {
 	if (lost("guest-start", guest_start(g)))
@@ -86,6 +104,7 @@ int owner_start(struct guest *g)
 	for (unsigned int i = 0; i < g->devices; i++)
 		if (g->device[i].state->kind == DEVICE_NVME)
 			nvme_submit_all(&g->device[i].nvme);
+	keep_reading(g, READS_SHARE_OLD);
 	/* From here on the queues belong to the pump's thread. */
 	return lost("pump", pump_start(&g->pump)) ? -1 : 0;
 }
@@ -236,6 +255,7 @@ int owner_reclaim(struct guest *g)
 		check_unchanged(g, &g->device[i]);
 		pump_add(&g->pump, &g->device[i]);
 	}
+	keep_reading(g, READS_SHARE_NEW);
 	return lost("pump", pump_start(&g->pump)) ? -1 : 0;
 }
 
@@ -281,6 +301,7 @@ int owner_release(struct guest *g)
 
 void owner_reads_done(struct guest *g)
 {
+	pump_last_reads(&g->pump);
 	for (unsigned int i = 0; i < g->devices; i++) {
 		struct device *d = &g->device[i];
 		uint64_t all = d->state->nvme.submitted, left;
