@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "iommufd.h"
 #include "kexec.h"
@@ -341,19 +340,13 @@ void owner_verify(struct guest *g)
 void owner_close(struct guest *g)
 {
 	uint64_t kib = g->memory.layout->bytes >> 10;
-	int64_t before, freed = 0;
+	int64_t before, freed;
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s", owner_tag(g, "memory-back"));
 	before = meminfo_free();
 	guest_close(g);
-	/* The last references are dropped by work that is only queued */
-	for (int tries = 0; tries < 100; tries++) {
-		freed = meminfo_free() - before;
-		if (freed > (int64_t)kib * 8 / 10)
-			break;
-		usleep(50000);
-	}
+	freed = meminfo_freed(before, (int64_t)kib * 8 / 10);
 	check(name, freed > (int64_t)kib * 8 / 10, "%lld of %llu KiB came back",
 	      (long long)freed, (unsigned long long)kib);
 }
