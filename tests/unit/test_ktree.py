@@ -446,3 +446,68 @@ class Help(Project):
 
     def test_unknown_command(self):
         self.fails("frobnicate", says="there is no command 'frobnicate'")
+
+
+class At(Project):
+    """Kernels of earlier commits. Their ktree is a stand-in that says what it was."""
+
+    OLD = """#!/bin/bash
+mkdir -p "$KTREE_TOP/build/kernel-$2"
+cat "$KTREE_TOP/kernel/overlay/word" >"$KTREE_TOP/build/kernel-$2/bzImage"
+echo "old ktree: $*"
+"""
+
+    def setUp(self):
+        super().setUp()
+        self.hook()
+        self.overlay("word", "old\n")
+        write(self.top / "kernel/ktree", self.OLD, 0o755)
+        self.git("init", "-q", "-b", "main")
+        self.git("add", ".")
+        self.git("commit", "-q", "-m", "old")
+        self.old = self.git("rev-parse", "HEAD")
+        self.overlay("word", "new\n")
+        (self.top / "kernel/ktree").unlink()
+        self.git("commit", "-qa", "-m", "new")
+
+    def git(self, *words):
+        return subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *words],
+                              cwd=self.top, check=True, capture_output=True, text=True).stdout.strip()
+
+    @property
+    def kernel(self):
+        return self.top / f"build/kernel-at-{self.old[:12]}-lu"
+
+    def test_built_from_what_it_was(self):
+        said = self.works("build", "--at", self.old[:8], "lu")
+        self.assertIn("old ktree: build lu", said)
+        self.assertEqual((self.kernel / "bzImage").read_text(), "old\n")
+
+    def test_the_tree_is_put_back(self):
+        self.works("build", "--at", "HEAD~1", "lu")
+        self.assertEqual((self.tree / "word").read_text(), "new\n")
+
+    def test_once_is_enough(self):
+        self.works("build", "--at", self.old, "lu")
+        said = self.works("build", "--at", self.old, "lu")
+        self.assertIn("up to date", said)
+        self.assertNotIn("old ktree", said)
+
+    def test_that_does_not_build(self):
+        write(self.top / "kernel/ktree", "#!/bin/bash\nexit 1\n", 0o755)
+        self.git("add", ".")
+        self.git("commit", "-q", "-m", "broken")
+        self.fails("build", "--at", "HEAD", "lu", says="could not be built")
+        self.assertEqual((self.tree / "word").read_text(), "new\n")
+
+    def test_unknown_commit(self):
+        status, said = self.ktree("build", "--at", "0123456789abcdef", "lu")
+        self.assertEqual(status, 3)
+        self.assertIn("is not in this clone", said)
+
+    def test_shallow_clone(self):
+        other = self.place / "shallow"
+        subprocess.run(["git", "clone", "-q", "--depth", "1", f"file://{self.top}", other], check=True)
+        status, said = self.ktree("build", "--at", self.old, "lu", KTREE_TOP=str(other))
+        self.assertEqual(status, 3)
+        self.assertIn("git fetch --unshallow", said)

@@ -12,7 +12,7 @@ RUN = Path(__file__).resolve().parents[1] / "run"
 
 
 class Run(unittest.TestCase):
-    minutes = "22"
+    minutes = "76"
 
     def setUp(self):
         self.top = Path(tempfile.mkdtemp(prefix="run-test-"))
@@ -22,7 +22,9 @@ class Run(unittest.TestCase):
         self.part("tests/unit/run", "3 0 0")
         self.part("tests/vm/run", "5 0 1")
         self.part("tests/mutants/run", "2 0 0")
+        self.part("tests/in-time", "4 0 7")
         self.part("kernel/ktree", "")
+        (self.top / "tests/vm/old-kernels").write_text("# none\nv1 0123abc\n")
 
     def part(self, path, counts, status=0):
         file = self.top / path
@@ -45,15 +47,19 @@ class Run(unittest.TestCase):
         self.part("tests/mutants/run", "1 1 0", status=1)
         self.assertEqual(self.run_all("patient"), (1, "6 passed, 1 failed, 1 skipped"))
 
-    def test_both(self):
-        self.assertEqual(self.run_all("both"), (0, "15 passed, 0 failed, 2 skipped"))
-        self.part("kernel/ktree", "", status=1)
-        self.assertEqual(self.run_all("both"), (1, "5 passed, 2 failed, 0 skipped"))
+    def test_continuous_integration(self):
+        self.assertEqual(self.run_all("ci"), (0, "12 passed, 0 failed, 8 skipped"))
+        self.part("tests/in-time", "4 1 7", status=1)
+        self.assertEqual(self.run_all("ci"), (1, "12 passed, 1 failed, 8 skipped"))
 
-    def test_both_on_a_slow_machine(self):
-        self.minutes = "-1"
-        self.assertEqual(self.run_all("both"), (0, "8 passed, 0 failed, 2 skipped"))
-        self.assertEqual(self.run_all("patient"), (0, "7 passed, 0 failed, 1 skipped"))
+    def test_the_time_that_is_left_is_told(self):
+        file = self.top / "tests/in-time"
+        file.write_text('#!/bin/bash\n[[ $* == "--minutes 76 --summary "* ]] && echo 1 0 0 >"$4"\n')
+        self.assertEqual(self.run_all("ci"), (0, "9 passed, 0 failed, 1 skipped"))
+
+    def test_old_kernels_are_built(self):
+        (self.top / "kernel/ktree").write_text("#!/bin/bash\n[[ $* != *--at* ]]\n")
+        self.assertEqual(self.run_all("patient"), (1, "2 passed, 1 failed, 0 skipped"))
 
     def test_unknown_word(self):
         self.assertEqual(self.run_all("pateint")[0], 2)

@@ -48,8 +48,10 @@ class Setup(unittest.TestCase):
         (self.bin / name).write_text(text)
         (self.bin / name).chmod(0o755)
 
+    script = SETUP
+
     def setup(self, **env):
-        done = subprocess.run([shutil.which("bash"), SETUP], env={"PATH": str(self.bin)} | env, text=True, check=False,
+        done = subprocess.run([shutil.which("bash"), self.script], env={"PATH": str(self.bin)} | env, text=True, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
         return done.returncode, done.stdout
 
@@ -76,6 +78,24 @@ class Setup(unittest.TestCase):
         self.command("id", "#!/bin/sh\necho 0\n")
         status, said = self.setup(STALE="1")
         self.assertEqual(status, 0, said)
+
+    def test_firmware_of_debian_12_and_13(self):
+        """The two releases have the network card's firmware in different places."""
+        self.command("id", "#!/bin/sh\necho 0\n")
+        text = SETUP.read_text()
+        places = ["/usr/lib/ipxe/qemu/efi-e1000e.rom", "/usr/share/qemu/efi-e1000e.rom"]
+        for place in places:
+            self.assertIn(place, text)
+            text = text.replace(place, f"{self.place}{place}")
+        self.script = self.place / "setup"
+        self.script.write_text(text)
+        self.fails("installing ccache ipxe-qemu", "still missing after installing: ipxe-qemu")
+        for place in places:
+            file = Path(f"{self.place}{place}")
+            file.parent.mkdir(parents=True)
+            file.write_text("")
+            self.assertEqual(self.setup(), (0, ""))
+            file.unlink()
 
     def test_sudo(self):
         self.not_root()

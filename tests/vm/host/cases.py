@@ -9,7 +9,7 @@ one from there (all of word=..., too). kernel is what the machine starts with;
 A>B is A that finds B to jump into, and A>B,C finds C as well, as /bzImage-C.
 mutate is lu that can also break what it hands over, selftest is lu that can make
 its own calls fail; plain is lu even where the others run on a kernel for
-debugging.
+debugging. old-NAME is lu as it once was, see the table old-kernels.
 judge says what the verdict is made of besides the guest's own word:
 
     dma      all witnesses (the default for a run with devices)
@@ -30,6 +30,7 @@ import re
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Set, Tuple
 
+from . import old
 from .base import VM_DIR, RigError
 from .machine import MACHINES
 
@@ -90,8 +91,9 @@ def _row(words: List[str]) -> Case:
     kernel, more, after = kernel.partition(">")
     next_kernels = tuple(after.split(",")) if more else ()
     for one in (kernel, *next_kernels):
-        if one not in KERNELS:
-            raise ValueError(f"the kernel '{one}' is none of {', '.join(KERNELS)}")
+        if one not in KERNELS and not old.is_old(one):
+            raise ValueError(f"the kernel '{one}' is none of "
+                             f"{', '.join((*KERNELS, *old.load()))}")
     if not (MACHINES / (machine or DEFAULT_MACHINE)).is_file():
         raise ValueError(f"there is no machine '{machine}'")
     return Case(name, scenario or name, machine or DEFAULT_MACHINE, args, kernel, rows,

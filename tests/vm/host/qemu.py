@@ -34,6 +34,11 @@ MEMINFO_QUEUED, MEMINFO_DROPS = 0, 8
 PR_SET_PDEATHSIG = 1
 # how long a slot may take to lose its power
 UNPLUG_S = 20
+# Looks in a row at which no drive may have finished anything. A drive with work
+# to do finishes some ten reads from one look to the next; who answers is the
+# thread that would finish them, so that a busy host makes both late.
+HOME_LOOKS, HOME_LOOK_S = 10, 0.2
+HOME_S = 60
 
 # q35's memory mapped configuration space, where its firmware puts it
 ECAM = 0xB0000000
@@ -247,9 +252,12 @@ class Qemu:
                 raise RigError(f"{name} is still in its slot")
             time.sleep(0.05)
 
+    def gone(self, port: str) -> None:
+        """Wait until the slot's disk, which the guest has let go of, is out."""
+        self._wait_gone(self.plugged[port])
+
     def plug(self, port: str) -> None:
         """Put a disk behind a root port, as a hand would."""
-        self._wait_gone(self.plugged.get(port, ""))
         self.plugs += 1
         self.plugged[port] = name = f"plug{self.plugs}"
         self.monitor.execute("blockdev-add", **self._drive(name))
@@ -258,6 +266,21 @@ class Qemu:
     def unplug(self, port: str) -> None:
         """Press the button; the guest lets go of the disk when it is ready."""
         self.monitor.execute("device_del", id=self.plugged[port])
+
+    def _reads(self) -> int:
+        return sum(drive["stats"]["rd_operations"]
+                   for drive in self.monitor.execute("query-blockstats"))
+
+    def reads_home(self) -> None:
+        """Wait until no drive has anything left to do."""
+        until = time.monotonic() + HOME_S * slowness()
+        looks, last = 0, self._reads()
+        while looks < HOME_LOOKS:
+            if time.monotonic() > until:
+                raise RigError("the drives are still at work")
+            time.sleep(HOME_LOOK_S)
+            now = self._reads()
+            looks, last = (looks + 1 if now == last else 0), now
 
     def _devices(self) -> List[str]:
         argv: List[str] = []
@@ -331,6 +354,16 @@ class Qemu:
 
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None
+
+    def waited(self) -> float:
+        """Seconds for which threads of it were ready to run, and others ran."""
+        total = 0
+        for path in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat"):
+            try:
+                total += int(path.read_text().split()[1])
+            except (OSError, ValueError, IndexError):
+                pass
+        return total / 1e9
 
     def wait(self, seconds: float) -> bool:
         """True when it ended by itself in time."""

@@ -154,7 +154,7 @@ bool device_goes_on(const struct device *d, uint64_t more)
 	uint64_t total = device_progress(d) + more;
 
 	if (d->state->kind == DEVICE_NVME && !d->nvme.endless &&
-	    total > d->state->nvme.submitted)
+	    !d->nvme.least && total > d->state->nvme.submitted)
 		total = d->state->nvme.submitted;
 	return device_await_total(d, total);
 }
@@ -168,6 +168,7 @@ static void *pump_main(void *data)
 
 		for (unsigned int i = 0; i < p->devices; i++)
 			taken += device_poll(p->device[i]);
+		__atomic_add_fetch(&p->rounds, 1, __ATOMIC_RELEASE);
 		if (!taken)
 			usleep(1000);
 	}
@@ -188,6 +189,20 @@ int pump_start(struct pump *p)
 	rc = -pthread_create(&p->thread, NULL, pump_main, p);
 	p->running = !rc;
 	return rc;
+}
+
+void pump_last_reads(struct pump *p)
+{
+	uint64_t rounds;
+
+	for (unsigned int i = 0; i < p->devices; i++)
+		if (p->device[i]->state->kind == DEVICE_NVME)
+			nvme_last_reads(&p->device[i]->nvme);
+	/* One of them may be under way, and not know yet */
+	rounds = __atomic_load_n(&p->rounds, __ATOMIC_ACQUIRE);
+	while (p->running &&
+	       __atomic_load_n(&p->rounds, __ATOMIC_ACQUIRE) < rounds + 2)
+		usleep(1000);
 }
 
 void pump_stop(struct pump *p)

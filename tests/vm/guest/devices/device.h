@@ -71,10 +71,13 @@ struct pump {
 	pthread_t thread;
 	bool running;
 	bool stop;
+	uint64_t rounds;
 };
 
 void pump_add(struct pump *p, struct device *d);
 int pump_start(struct pump *p);
+/* From here on its drives get nothing new to do, but those that are endless. */
+void pump_last_reads(struct pump *p);
 /* Ends with one last look at each device. */
 void pump_stop(struct pump *p);
 

@@ -8,6 +8,7 @@
 
 #include "disk.h"
 #include "report.h"
+#include "slot.h"
 #include "wire.h"
 
 #define PAGE 4096
@@ -16,7 +17,8 @@
 #define PAGES 4096
 /* A prime, to read all over the place. */
 #define STRIDE 1531
-#define HOST_SECONDS 30
+/* The host gives up first. */
+#define HOST_SECONDS 300
 /* A port's button is obeyed after five seconds. */
 #define PATIENCE_MS 60000
 
@@ -121,14 +123,21 @@ void disk_stop(struct disk *d)
 	close(d->fd);
 }
 
-static bool move(const char *what, const char *port, const char *bdf, bool in)
+static bool ask(const char *what, const char *port)
 {
-	char answer[40], name[64];
-	int ms = 0;
+	char answer[40];
 
 	event("%s port=%s", what, port);
 	snprintf(answer, sizeof(answer), "%s-%s", what, port);
-	if (lost(answer, wire_wait(answer, HOST_SECONDS)))
+	return !lost(answer, wire_wait(answer, HOST_SECONDS));
+}
+
+static bool move(const char *what, const char *port, const char *bdf, bool in)
+{
+	char name[64];
+	int ms = 0;
+
+	if (!ask(what, port))
 		return false;
 	while (!pci_id(bdf) == in && ms < PATIENCE_MS) {
 		usleep(10000);
@@ -142,10 +151,13 @@ static bool move(const char *what, const char *port, const char *bdf, bool in)
 
 bool disk_plug(const char *port, const char *bdf)
 {
-	return move("plug", port, bdf, true);
+	return !lost("slot-settle", slot_settle(bdf)) &&
+	       move("plug", port, bdf, true);
 }
 
 bool disk_unplug(const char *port, const char *bdf)
 {
-	return move("unplug", port, bdf, false);
+	/* The kernel forgets a disk a while before its slot is off. */
+	return !lost("slot-settle", slot_settle(bdf)) &&
+	       move("unplug", port, bdf, false) && ask("gone", port);
 }

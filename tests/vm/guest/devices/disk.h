@@ -29,7 +29,8 @@ bool disk_works(struct disk *d, uint64_t more);
 void disk_stop(struct disk *d);
 
 /*
- * Asks the host to put a disk into a port of the machine, or to take it out.
+ * Asks the host to put a disk into a port of the machine, or to take it out,
+ * once the slot is at rest.
  * False, with a failed check, when it does not come, or go.
  */
 bool disk_plug(const char *port, const char *bdf);

@@ -276,15 +276,25 @@ static void complete(struct nvme *d, uint32_t read, uint16_t status)
 	*turn &= ~1;
 }
 
-/* Gives the checked pages back to the drive, for the next round of data. */
+/* How many reads there should be in flight. */
+static uint32_t wanted(const struct nvme *d)
+{
+	uint32_t least = __atomic_load_n(&d->least, __ATOMIC_ACQUIRE);
+
+	return d->endless ? d->state->reads : least;
+}
+
+/* Gives checked pages back to the drive, for the next round of data. */
 static void read_again(struct nvme *d)
 {
 	struct nvme_state *s = d->state;
-	uint32_t before = s->sq_tail;
+	uint32_t before = s->sq_tail, want = wanted(d);
+	uint8_t *turn;
 
 	for (uint32_t read = 0; read < s->reads; read++) {
-		uint8_t *turn = turn_of(d, read);
-
+		if (s->submitted - s->completed >= want)
+			break;
+		turn = turn_of(d, read);
 		if (*turn & 1)
 			continue;
 		*turn += 2;
@@ -318,9 +328,14 @@ unsigned int nvme_poll(struct nvme *d)
 		doorbell(d, s->queue, true, s->cq_head);
 		s->doorbell = s->cq_head;
 	}
-	if (d->vfio && d->endless)
+	if (d->vfio)
 		read_again(d);
 	return taken;
+}
+
+void nvme_last_reads(struct nvme *d)
+{
+	__atomic_store_n(&d->least, 0, __ATOMIC_RELEASE);
 }
 
 uint32_t nvme_waiting(const struct nvme *d)

@@ -46,6 +46,11 @@ struct nvme {
 	struct memory *memory;
 	struct vfio *vfio; /* NULL while its registers are out of reach */
 	bool endless; /* read again into a page once it is checked */
+	/*
+	 * Or only as far as so many are always in flight: however slow the
+	 * machine is, the drive has something to do until somebody says stop.
+	 */
+	uint32_t least;
 };
 
 int nvme_setup(struct nvme *d, struct memory *m, struct nvme_state *state,
@@ -53,6 +58,8 @@ int nvme_setup(struct nvme *d, struct memory *m, struct nvme_state *state,
 int nvme_start(struct nvme *d);
 /* Puts a read into every slot, with one ring of the doorbell. */
 void nvme_submit_all(struct nvme *d);
+/* No more than is in flight now, unless it is endless. */
+void nvme_last_reads(struct nvme *d);
 /* Takes every completion that has arrived; returns how many. */
 unsigned int nvme_poll(struct nvme *d);
 /* Completions that have arrived and not been taken. */

@@ -91,6 +91,17 @@ int64_t meminfo_free(void)
 	return find_number("/proc/meminfo", "MemFree:") + pages_of_cpus() * 4;
 }
 
+int64_t meminfo_freed(int64_t before, int64_t wanted)
+{
+	int64_t freed = meminfo_free() - before;
+
+	for (int tries = 0; freed <= wanted && tries < 200; tries++) {
+		usleep(50000);
+		freed = meminfo_free() - before;
+	}
+	return freed;
+}
+
 int64_t meminfo_shmem_huge(void)
 {
 	return find_number("/proc/meminfo", "ShmemHugePages:");

@@ -12,6 +12,11 @@ int64_t meminfo_available(void);
 /* In KiB: all memory that is not reserved, and what of it is free. */
 int64_t meminfo_total(void);
 int64_t meminfo_free(void);
+/*
+ * How many KiB more are free than there were. Waits for a while until that is more
+ * than @wanted: the last references are dropped by work that is only queued.
+ */
+int64_t meminfo_freed(int64_t before, int64_t wanted);
 
 /* KiB of shared memory in huge pages. */
 int64_t meminfo_shmem_huge(void);

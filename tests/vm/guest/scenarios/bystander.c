@@ -11,6 +11,7 @@
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
+#include "slot.h"
 #include "traffic.h"
 
 #define SESSION "bystander"
@@ -83,7 +84,8 @@ static int bystander_old(unsigned int stage)
 	    plug("preserved-too", &in_a, PORT_A, AT_A))
 		return -1;
 	/* Both disks are read until this kernel ends. */
-	if (owner_load(&vm, stage))
+	if (owner_load(&vm, stage) ||
+	    lost("slot-settle", slot_settle(AT_B)))
 		return -1;
 	/* While it does so another one comes; nobody waits for that. */
 	event("plug port=%s", PORT_B);
@@ -95,8 +97,10 @@ static int bystander_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
+	/* The other one may come only now */
 	if (start_disk() || lost("disk", disk_start(&in_a, AT_A)) ||
-	    lost("disk", disk_start(&in_b, AT_B)))
+	    lost("disk", disk_start(&in_b, AT_B)) ||
+	    lost("slot-settle", slot_settle(AT_B)))
 		return -1;
 	works("arrived", "disk", &stays);
 	works("arrived", PORT_A, &in_a);

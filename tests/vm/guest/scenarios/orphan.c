@@ -129,6 +129,7 @@ static int prepare(char bdf[DEVICES_MAX][BDF_BYTES])
 /* Alone: one after the other, in one kernel. */
 static int orphan_here(unsigned int stage)
 {
+	const int64_t least = -(int64_t)(GUEST_BYTES >> 10) / 2;
 	char bdf[DEVICES_MAX][BDF_BYTES];
 	struct walk w = { .stage = stage, .session = -1 };
 	int64_t before, freed;
@@ -151,9 +152,8 @@ static int orphan_here(unsigned int stage)
 		close(session);
 		/* The image is nobody's, and large on a debug kernel */
 		lost(tag("unload", w.step), kexec_unload());
-		freed = meminfo_free() - before;
-		check(tag("memory-back", w.step),
-		      freed > -(int64_t)(GUEST_BYTES >> 10) / 2, "%lld KiB",
+		freed = meminfo_freed(before, least);
+		check(tag("memory-back", w.step), freed > least, "%lld KiB",
 		      (long long)freed);
 	}
 	for (w.step = 0; w.step < STEPS; w.step++)

@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "kexec.h"
 #include "luo.h"
@@ -26,7 +25,6 @@
 #define BYTES (256ull << 20)
 /* At a time; the rig lets its drives do 25 in a second. */
 #define READS 50
-#define SECONDS_HOME 4
 /* In guest memory: what was not reserved in the second kernel. */
 enum { NOTE_TOTAL };
 
@@ -92,7 +90,8 @@ static int unclaimed_middle(unsigned int stage)
 	 * is asked for nothing now; the memory is somebody else's after the
 	 * kexec.
 	 */
-	sleep(SECONDS_HOME);
+	if (!traffic_reads_home())
+		return -1;
 	if (all) {
 		if (lost("kexec-load", kexec_load_stage(stage + 1)))
 			return -1;

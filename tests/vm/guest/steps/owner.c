@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "iommufd.h"
 #include "kexec.h"
@@ -19,6 +18,12 @@
 /* More than QEMU remembers translations, so that tables are walked. */
 #define FRAMES_WARM 1100
 #define READS_WARM 20
+/*
+ * Of all reads a drive has at first, what it always has until the jump: enough
+ * for a long black-out. After it, less, as they have to come home in the end.
+ */
+#define READS_SHARE_OLD 2
+#define READS_SHARE_NEW 16
 
 const char *owner_tag(const struct vm *vm, const char *name)
 {
@@ -40,6 +45,7 @@ void owner_plan(struct vm_plan *plan, const char *session)
 	plan->bytes = arg_number("mem", 512) << 20;
 	plan->slots = SLOTS;
 	plan->reads = READS;
+	plan->keep_reading = true;
 	for (unsigned int i = 0; i < count; i++)
 		plan->bdf[i] = bdf[i];
 }
@@ -79,6 +85,17 @@ int owner_translate(struct vm *vm)
 	return 0;
 }
 
+static void keep_reading(struct vm *vm, unsigned int share)
+{
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		struct nvme *d = &vm->device[i].nvme;
+
+		if (vm->device[i].state->kind == DEVICE_NVME &&
+		    vm->control->keep_reading)
+			d->least = d->state->reads / share;
+	}
+}
+
 int owner_start(struct vm *vm)
 {
 	if (lost("vm-start", vm_start(vm)))
@@ -86,6 +103,7 @@ int owner_start(struct vm *vm)
 	for (unsigned int i = 0; i < vm->devices; i++)
 		if (vm->device[i].state->kind == DEVICE_NVME)
 			nvme_submit_all(&vm->device[i].nvme);
+	keep_reading(vm, READS_SHARE_OLD);
 	/* From here on the queues belong to the pump's thread. */
 	return lost("pump", pump_start(&vm->pump)) ? -1 : 0;
 }
@@ -237,6 +255,7 @@ int owner_reclaim(struct vm *vm)
 		check_unchanged(vm, &vm->device[i]);
 		pump_add(&vm->pump, &vm->device[i]);
 	}
+	keep_reading(vm, READS_SHARE_NEW);
 	return lost("pump", pump_start(&vm->pump)) ? -1 : 0;
 }
 
@@ -282,6 +301,7 @@ int owner_release(struct vm *vm)
 
 void owner_reads_done(struct vm *vm)
 {
+	pump_last_reads(&vm->pump);
 	for (unsigned int i = 0; i < vm->devices; i++) {
 		struct device *d = &vm->device[i];
 		uint64_t all = d->state->nvme.submitted, left;
@@ -321,19 +341,13 @@ void owner_verify(struct vm *vm)
 void owner_close(struct vm *vm)
 {
 	uint64_t kib = vm->memory.layout->bytes >> 10;
-	int64_t before, freed = 0;
+	int64_t before, freed;
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s", owner_tag(vm, "memory-back"));
 	before = meminfo_free();
 	vm_close(vm);
-	/* The last references are dropped by work that is only queued */
-	for (int tries = 0; tries < 100; tries++) {
-		freed = meminfo_free() - before;
-		if (freed > (int64_t)kib * 8 / 10)
-			break;
-		usleep(50000);
-	}
+	freed = meminfo_freed(before, (int64_t)kib * 8 / 10);
 	check(name, freed > (int64_t)kib * 8 / 10, "%lld of %llu KiB came back",
 	      (long long)freed, (unsigned long long)kib);
 }

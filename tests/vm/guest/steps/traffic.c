@@ -6,7 +6,8 @@
 #include "wire.h"
 #include "traffic.h"
 
-#define HOST_SECONDS 30
+/* The host gives up first. */
+#define HOST_SECONDS 300
 /* Looks in a row, 10 ms apart, that have to find nothing. */
 #define QUIET_LOOKS 30
 
@@ -27,6 +28,15 @@ bool traffic_stop_host(void)
 	event("stop-sending");
 	rc = wire_wait("stop", HOST_SECONDS);
 	return check("host-stopped", !rc, "%s", errno_name(rc));
+}
+
+bool traffic_reads_home(void)
+{
+	int rc;
+
+	event("reads-home");
+	rc = wire_wait("reads-home", HOST_SECONDS);
+	return check("reads-home", !rc, "%s", errno_name(rc));
 }
 
 void traffic_quiet(struct vm *vm)

@@ -88,6 +88,7 @@ int vm_create(struct vm *vm, const struct vm_plan *plan)
 		vm->devices++;
 	}
 	vm->control->devices = vm->devices;
+	vm->control->keep_reading = plan->keep_reading;
 	return 0;
 }
 

@@ -29,8 +29,9 @@ struct control {
 	/* Per intruder: transfers last seen, bus mastering put back on. */
 	uint32_t watched[INTRUDERS_MAX];
 	uint64_t rearmed[INTRUDERS_MAX];
-	int64_t iommu_pages; /* of the kernel, before the VM came */
-	int64_t table_pages; /* what the VM's translations take */
+	uint32_t keep_reading; /* the plan's */
+	int64_t iommu_pages; /* of the kernel, before the guest came */
+	int64_t table_pages; /* what the guest's translations take */
 	uint64_t note[8]; /* a scenario's own */
 	uint64_t before[DEVICES_MAX]; /* transfers when last looked at */
 	struct device_state intruder[INTRUDERS_MAX];
@@ -55,6 +56,7 @@ struct vm_plan {
 	uint64_t bytes;
 	uint32_t slots;
 	uint32_t reads;
+	bool keep_reading; /* drives are never idle, see owner_start() */
 	/* BDFs, as many as are not NULL. */
 	const char *bdf[DEVICES_MAX];
 };

@@ -9,15 +9,13 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/xarray.h>
-
-#define CREATE_TRACE_POINTS
-#include <linux/iommu-liveupdate-lap.h>
 
 #include "image.h"
 #include "internal.h"
@@ -106,9 +104,6 @@ struct iommu_lu_in iommu_lu_in = {
 	.devices.blocks = XARRAY_INIT(iommu_lu_in.devices.blocks, 0),
 	.attachments.blocks = XARRAY_INIT(iommu_lu_in.attachments.blocks, 0),
 };
-
-EXPORT_TRACEPOINT_SYMBOL_GPL(iommu_lu_step_begin);
-EXPORT_TRACEPOINT_SYMBOL_GPL(iommu_lu_step_end);
 
 /* ---- The old kernel ------------------------------------------------------ */
 
@@ -210,15 +205,12 @@ EXPORT_SYMBOL_GPL(iommu_lu_jumping);
 void iommu_lu_jump(void)
 {
 	struct iommu_lu_unit *unit;
-	unsigned int units = 0;
 
 	if (!iommu_lu_jumping())
 		return;
-	list_for_each_entry(unit, &iommu_lu_out.unit_list, link) {
+	list_for_each_entry(unit, &iommu_lu_out.unit_list, link)
 		iommu_lu_unit_ops(unit)->jump(unit);
-		units++;
-	}
-	trace_iommu_lu_jump(units);
+	iommu_lu_steps_say();
 }
 
 /**

@@ -11,11 +11,10 @@
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
-#include <linux/iommu-liveupdate-lap.h>
+#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec_handover.h>
 #include <linux/moduleparam.h>
 #include <linux/seq_file.h>
-#include <linux/timex.h>
 
 #include "../internal.h"
 
@@ -42,20 +41,26 @@ static const char *const step_names[IOMMU_LU_STEPS] = {
 	[IOMMU_LU_STEP_FREE] = "free",
 };
 
-/* As many begin as end: what is left is the time between */
-static void step_begin(void *data, int step)
+/**
+ * iommu_lu_step_add - A step was made
+ * @step:   Which one
+ * @cycles: What it took
+ *
+ * Context: Any.
+ */
+void iommu_lu_step_add(enum iommu_lu_step step, u64 cycles)
 {
-	atomic64_sub(get_cycles(), &steps[step].cycles);
-}
-
-static void step_end(void *data, int step)
-{
-	atomic64_add(get_cycles(), &steps[step].cycles);
+	atomic64_add(cycles, &steps[step].cycles);
 	atomic_inc(&steps[step].times);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_step_add);
 
-/* The old kernel ends: print its share, if asked to */
-static void say_steps_at_jump(void *data, unsigned int units)
+/**
+ * iommu_lu_steps_say - The old kernel ends: print its share, if asked to
+ *
+ * Context: Any.
+ */
+void iommu_lu_steps_say(void)
 {
 	if (!say_steps)
 		return;
@@ -65,16 +70,6 @@ static void say_steps_at_jump(void *data, unsigned int units)
 				  atomic64_read(&steps[i].cycles),
 				  atomic_read(&steps[i].times));
 }
-
-/* Before the driver of the first unit asks for what came over */
-static int __init iommu_lu_count_steps(void)
-{
-	register_trace_iommu_lu_step_begin(step_begin, NULL);
-	register_trace_iommu_lu_step_end(step_end, NULL);
-	register_trace_iommu_lu_jump(say_steps_at_jump, NULL);
-	return 0;
-}
-core_initcall(iommu_lu_count_steps);
 
 static void show_arrays(struct seq_file *m, const char *side,
 			struct iommu_lu_records *units,
