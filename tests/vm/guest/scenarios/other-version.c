@@ -106,7 +106,6 @@ static int other_new(unsigned int stage)
 
 static const struct scenario other_version = {
 	.name = "other-version",
-	.rows = "C2",
 	.description = "a kernel of another version is refused",
 	.stages = { other_old, other_new },
 };
