@@ -75,7 +75,7 @@ static int see_key(unsigned long key, void *data)
 	unsigned int order = 64 - PAGE_SHIFT - (fls64(key) - 1);
 	struct driver_test *dt = this_test();
 	struct xarray *pages = data;
-	unsigned long pfn = key << order;
+	unsigned long pfn = PHYS_PFN(key << (PAGE_SHIFT + order));
 
 	if (pages != &dt->before && xa_load(&dt->before, pfn))
 		return 0;
