@@ -103,23 +103,41 @@ static bool entry_fits(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 	return false;
 }
 
+/* A context table that is taken over: entries outside of first..last are clear */
+struct adopted {
+	struct context_entry *table;
+	u16 first;
+	u16 last;
+};
+
 static void adopt_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-			struct context_entry *table, u8 bus)
+			struct adopted *adopted, u8 bus)
 {
+	struct context_entry *table = adopted->table;
+
+	adopted->first = 256;
 	for (unsigned int devfn = 0; devfn < 256; devfn++) {
 		u16 rid = PCI_DEVID(bus, devfn);
 
-		if ((table[devfn].lo || table[devfn].hi) &&
-		    !entry_fits(iommu, unit, &table[devfn], rid))
+		if (!(table[devfn].lo | table[devfn].hi))
+			continue;
+		if (!entry_fits(iommu, unit, &table[devfn], rid)) {
 			drop_entry(unit, &table[devfn], rid);
+			continue;
+		}
+		adopted->first = min_t(u16, adopted->first, devfn);
+		adopted->last = devfn;
 	}
 }
 
 /* With all entries seen: a domain ID may have turned out to be of two domains */
 static void settle_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-			 struct context_entry *table, u8 bus)
+			 const struct adopted *adopted, u8 bus)
 {
-	for (unsigned int devfn = 0; devfn < 256; devfn++) {
+	struct context_entry *table = adopted->table;
+
+	for (unsigned int devfn = adopted->first;
+	     devfn < 256 && devfn <= adopted->last; devfn++) {
 		u16 rid = PCI_DEVID(bus, devfn);
 		struct iommu_lu_attachment *att;
 
@@ -161,21 +179,21 @@ static void drop_bus(struct iommu_lu_unit *unit, struct root_entry *root, u8 bus
 static int adopt_buses(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 		       struct root_entry *root)
 {
-	struct context_entry **tables __free(kvfree) =
+	struct adopted *tables __free(kvfree) =
 		kvcalloc(256, sizeof(*tables), GFP_KERNEL);
 
 	if (!tables)
 		return -ENOMEM;
 	for (unsigned int bus = 0; bus < 256; bus++) {
-		tables[bus] = restore_table(unit, &root[bus]);
-		if (tables[bus])
-			adopt_table(iommu, unit, tables[bus], bus);
+		tables[bus].table = restore_table(unit, &root[bus]);
+		if (tables[bus].table)
+			adopt_table(iommu, unit, &tables[bus], bus);
 		else
 			drop_bus(unit, &root[bus], bus);
 	}
 	for (unsigned int bus = 0; bus < 256; bus++)
-		if (tables[bus])
-			settle_table(iommu, unit, tables[bus], bus);
+		if (tables[bus].table)
+			settle_table(iommu, unit, &tables[bus], bus);
 	__iommu_flush_cache(iommu, root, VTD_PAGE_SIZE);
 	return 0;
 }
