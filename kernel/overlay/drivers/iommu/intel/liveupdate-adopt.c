@@ -110,17 +110,34 @@ struct adopted {
 	u16 last;
 };
 
+/* Nearly all entries are clear: four of them in one look */
+static unsigned int next_used(const struct context_entry *table,
+			      unsigned int devfn)
+{
+	for (; devfn % 4 && devfn < 256; devfn++)
+		if (table[devfn].lo | table[devfn].hi)
+			return devfn;
+	while (devfn < 256 &&
+	       !(table[devfn].lo | table[devfn].hi |
+		 table[devfn + 1].lo | table[devfn + 1].hi |
+		 table[devfn + 2].lo | table[devfn + 2].hi |
+		 table[devfn + 3].lo | table[devfn + 3].hi))
+		devfn += 4;
+	while (devfn < 256 && !(table[devfn].lo | table[devfn].hi))
+		devfn++;
+	return devfn;
+}
+
 static void adopt_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 			struct adopted *adopted, u8 bus)
 {
 	struct context_entry *table = adopted->table;
 
 	adopted->first = 256;
-	for (unsigned int devfn = 0; devfn < 256; devfn++) {
+	for (unsigned int devfn = next_used(table, 0); devfn < 256;
+	     devfn = next_used(table, devfn + 1)) {
 		u16 rid = PCI_DEVID(bus, devfn);
 
-		if (!(table[devfn].lo | table[devfn].hi))
-			continue;
 		if (!entry_fits(iommu, unit, &table[devfn], rid)) {
 			drop_entry(unit, &table[devfn], rid);
 			continue;

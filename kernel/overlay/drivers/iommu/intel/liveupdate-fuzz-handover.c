@@ -314,7 +314,7 @@ static void write_device(struct kunit *test, unsigned int i)
 	vfio->device = ser->device;
 	vfio->crc = crc32c(PHYS_PFN(virt_to_phys(vfio)), &vfio->segment,
 			   sizeof(*vfio) - 8);
-	add_region(test, FUZZ_VFIO, i, vfio, sizeof(*vfio) + 16);
+	add_region(test, FUZZ_VFIO, i, vfio, sizeof(*vfio));
 
 	write_attachment(test, i);
 	write_entry(test, i);

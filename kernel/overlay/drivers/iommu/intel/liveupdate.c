@@ -264,6 +264,22 @@ static int intel_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 	return pt_iommu_vtdss_runs(&dmar_domain->sspt, iova, len, fn, arg);
 }
 
+/* Nearly all entries are clear: four of them in one look */
+static unsigned int next_present(struct context_entry *table,
+				 unsigned int devfn)
+{
+	for (; devfn % 4 && devfn < 256; devfn++)
+		if (context_present(&table[devfn]))
+			return devfn;
+	while (devfn < 256 &&
+	       !((table[devfn].lo | table[devfn + 1].lo |
+		  table[devfn + 2].lo | table[devfn + 3].lo) & 1))
+		devfn += 4;
+	while (devfn < 256 && !context_present(&table[devfn]))
+		devfn++;
+	return devfn;
+}
+
 /* Returns true when there was something to clear */
 static bool clear_bus(struct intel_lu_unit *lu, u8 bus)
 {
@@ -283,9 +299,9 @@ static bool clear_bus(struct intel_lu_unit *lu, u8 bus)
 	}
 
 	table = phys_to_virt(root->lo & VTD_PAGE_MASK);
-	for (unsigned int devfn = 0; devfn < 256; devfn++) {
-		if (!context_present(&table[devfn]) ||
-		    xa_load(&lu->kept, PCI_DEVID(bus, devfn)))
+	for (unsigned int devfn = next_present(table, 0); devfn < 256;
+	     devfn = next_present(table, devfn + 1)) {
+		if (xa_load(&lu->kept, PCI_DEVID(bus, devfn)))
 			continue;
 		context_clear_present(&table[devfn]);
 		context_clear_entry(&table[devfn]);
