@@ -2,7 +2,9 @@
 """A busy machine: the rig's own load, and what it does about somebody else's."""
 
 import os
+import shutil
 import sys
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -66,6 +68,14 @@ class Late(unittest.TestCase):
         self.assertEqual(self.run_of(booted=slow).rate(1200), "400")
         self.assertEqual(self.run_of(booted=slow, debug=True).rate(1200), "150")
         self.assertEqual(self.run_of(booted=slow * 1000).rate(1), "1")
+
+    def test_given_up_when_there_is_no_time_left(self):
+        run = self.run_of()
+        run.files = run.files._replace(ends=time.monotonic() - 1)
+        run.folder = Path(tempfile.mkdtemp(prefix="load-test-"))
+        self.addCleanup(shutil.rmtree, run.folder)
+        run.follow(mock.Mock())
+        self.assertTrue(run.out_of_time)
 
     def test_no_word_from_the_guest(self):
         run = self.run_of()

@@ -214,9 +214,12 @@ class InTime(unittest.TestCase):
         self.code = self.module.NO_HISTORY
         self.rest.run([[self.row("a", 1, "old-v1")]])
         self.assertEqual((self.rest.failed, self.rest.skipped), (0, 1))
+        self.code = self.module.OUT_OF_TIME
+        self.rest.run([[self.row("x", 1, "debug")]])
+        self.assertEqual((self.rest.failed, self.rest.skipped), (0, 2))
         self.code = 1
         self.rest.run([[self.row("b", 1, "old-v1")]])
-        self.assertEqual((self.rest.failed, self.rest.skipped), (1, 2))
+        self.assertEqual((self.rest.failed, self.rest.skipped), (1, 3))
 
     def test_mutants_that_fit(self):
         rows = [plan.Row(f"mutant/{n}", 100, frozenset()) for n in range(5)]

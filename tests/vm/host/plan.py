@@ -30,6 +30,8 @@ SCENARIOS = "tests/vm/guest/scenarios/"
 # built for 'make test' already
 THERE = frozenset(("lu", "stock", "mutate"))
 MUTANT_S, BUILD_S = 120.0, 600.0
+# how long after the end what has been started may go on
+GRACE_S = 120
 FEATURE = re.compile(r"^[A-Z]\d+$")
 
 

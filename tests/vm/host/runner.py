@@ -63,6 +63,7 @@ class Files(NamedTuple):
     debug: bool = False         # kernels that watch themselves
     more: Mapping[str, Path] = {}   # other kernels to jump into, by name
     stock: Optional[Path] = None    # without our options, for a judge that compares
+    ends: Optional[float] = None    # when a run is to be given up, on the monotonic clock
 
 
 def words_for(machine: Machine) -> List[str]:
@@ -95,6 +96,7 @@ class Run:
         self.offsets: List[int] = []
         self.drops = 0
         self.asked_rate = RATE
+        self.out_of_time = False
         self.began = self.ended = 0
         self.vm: Optional[qemu.Qemu] = None
         self.sender: Optional[subprocess.Popen] = None
@@ -274,6 +276,10 @@ class Run:
         with transcript:
             while not self.said.end:
                 left = self.time_left(began, patience)
+                if self.files.ends is not None and time.monotonic() > self.files.ends:
+                    self.out_of_time = True
+                    self.stopped_because = "there is no time left for it"
+                    return
                 if left <= 0:
                     last = self.said.events[-1].name if self.said.events else "nothing at all"
                     self.stopped_because = (f"no verdict within {patience:.0f} s; "

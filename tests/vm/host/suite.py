@@ -114,6 +114,8 @@ def run_twins(case: Case, files: Files, folder: Path, keep: bool) -> Result:
     control = files._replace(kernel=files.stock, next_kernel=files.stock)
     stock = run_case(plain, control, folder / "stock", keep)
     ours = run_case(plain, files, folder / "ours", keep)
+    if "skip" in (stock.verdict, ours.verdict):
+        return Result(case.name, "skip", stock.reasons or ours.reasons, [], 0.0, folder)
     return twins.compare(case.name, stock, ours)._replace(folder=folder)
 
 
@@ -127,6 +129,8 @@ def run_case(case: Case, files: Files, folder: Path, keep: bool = False,
         run.go()
     except RigError as err:
         return Result(case.name, "fail", [f"could not be run: {err}"], [], 0.0, folder)
+    if run.out_of_time and not any(check.verdict == "fail" for check in run.said.checks):
+        return Result(case.name, "skip", [run.stopped_because], [], run.seconds, folder)
     outcome = verdict_of(run, judge.collect(run))
     if outcome.verdict == "pass" and not keep:
         run.clean()
