@@ -146,6 +146,7 @@ int iommu_lu_preserve_domain(struct iommu_domain *domain, phys_addr_t user,
 	WRITE_ONCE(domain->lu, no_free_ptr(lu));
 	return 0;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_preserve_domain);
 
 /**
  * iommu_lu_unpreserve_domain - Undo iommu_lu_preserve_domain()
@@ -167,6 +168,7 @@ void iommu_lu_unpreserve_domain(struct iommu_domain *domain)
 	iommu_lu_record_free(&lu_out.domains, lu->index);
 	kfree(lu);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_domain);
 
 /**
  * iommu_lu_domain_runs - Where does a range of IOVAs lead?
@@ -192,6 +194,7 @@ int iommu_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 		return -EOPNOTSUPP;
 	return ops->domain_runs(domain, iova, len, fn, arg);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_domain_runs);
 
 /* ---- The old kernel: units and devices ---------------------------------- */
 
@@ -369,6 +372,7 @@ int iommu_lu_preserve_device(struct device *dev, phys_addr_t user)
 	lu->domain->devices++;
 	return 0;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_preserve_device);
 
 /**
  * iommu_lu_unpreserve_device - Undo iommu_lu_preserve_device()
@@ -392,6 +396,7 @@ void iommu_lu_unpreserve_device(struct device *dev)
 	WRITE_ONCE(dev->iommu->lu, NULL);
 	kfree_rcu(lu, rcu);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_device);
 
 /* Many ask who hold no lock that the writers hold */
 static bool state_between(struct device *dev, enum iommu_lu_state first,
@@ -478,6 +483,7 @@ int iommu_lu_freeze(void)
 	WRITE_ONCE(lu_out.frozen, lu_out.frozen + 1);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_freeze);
 ALLOW_ERROR_INJECTION(iommu_lu_freeze, ERRNO);
 
 /**
@@ -490,6 +496,7 @@ void iommu_lu_unfreeze(void)
 	guard(mutex)(&lu_out.lock);
 	WRITE_ONCE(lu_out.frozen, lu_out.frozen - 1);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_unfreeze);
 
 /**
  * iommu_lu_jumping - Is this the end of a kernel that hands over?
@@ -611,6 +618,7 @@ int iommu_lu_register(struct liveupdate_file_handler *fh)
 	iommu_lu_in_get();
 	return liveupdate_register_flb(fh, &lu_flb);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_register);
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE_DEBUGFS
 /**

@@ -45,6 +45,7 @@ struct iommu_domain *iommu_lu_take_domain(u32 index, phys_addr_t user,
 	lu->state = IOMMU_LU_CLAIMED;
 	return domain;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_take_domain);
 
 /**
  * iommu_lu_untake_domain - Undo iommu_lu_take_domain()
@@ -58,6 +59,7 @@ void iommu_lu_untake_domain(struct iommu_domain *domain)
 	domain->lu->owner = NULL;
 	domain->lu->state = IOMMU_LU_INCOMING;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_untake_domain);
 
 /**
  * iommu_lu_record_in_use - May a device be at work on a domain nobody has taken?
@@ -75,6 +77,7 @@ bool iommu_lu_record_in_use(u32 index)
 	return !iommu_lu_in.settled ||
 	       (lu && lu->domain && iommu_lu_domain_in_use(lu->domain));
 }
+EXPORT_SYMBOL_GPL(iommu_lu_record_in_use);
 
 /**
  * iommu_lu_abandon_record - Nobody will take a domain any more
@@ -95,6 +98,7 @@ void iommu_lu_abandon_record(u32 index, phys_addr_t user)
 	if (lu && lu->ser && lu->ser->user == user && !lu->owner)
 		iommu_lu_block_unseen(lu);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_abandon_record);
 
 /**
  * iommu_lu_domain_in_use - Is a device attached to a restored domain?
@@ -107,6 +111,7 @@ bool iommu_lu_domain_in_use(struct iommu_domain *domain)
 {
 	return iommu_lu_domain_ops(domain)->domain_in_use(domain);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_domain_in_use);
 
 /**
  * iommu_lu_release_domain - Give a restored domain back
@@ -137,6 +142,7 @@ int iommu_lu_release_domain(struct iommu_domain *domain)
 		kfree(lu);
 	return 0;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_release_domain);
 
 /**
  * iommu_lu_handover - Is there anything that came over and is not finished?
@@ -190,6 +196,7 @@ struct device *iommu_lu_get_device(u32 segment, u16 rid)
 	lu = iommu_lu_find_device(segment, rid);
 	return lu ? get_device(lu->dev) : NULL;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_get_device);
 
 /**
  * iommu_lu_device_of - Is a device the one that a user has preserved?
@@ -208,6 +215,7 @@ bool iommu_lu_device_of(struct device *dev, phys_addr_t user)
 	return lu && lu->state != IOMMU_LU_PRESERVED && lu->ser &&
 	       lu->ser->user == user;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_device_of);
 
 /**
  * iommu_lu_orphans - May a device be at work on a domain that nobody has taken?
@@ -237,6 +245,7 @@ bool iommu_lu_orphans(void)
 			return true;
 	return false;
 }
+EXPORT_SYMBOL_GPL(iommu_lu_orphans);
 
 /**
  * iommu_lu_finish_device - The device is like any other from now on
@@ -254,6 +263,7 @@ void iommu_lu_finish_device(struct device *dev)
 	    lu->state != IOMMU_LU_REJECTED)
 		iommu_lu_unlink_device(dev, lu);
 }
+EXPORT_SYMBOL_GPL(iommu_lu_finish_device);
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE_DEBUGFS
 /**
