@@ -2,7 +2,7 @@
 # build FLAVOUR: one kernel, out of tree, into build/kernel-FLAVOUR/.
 
 ARCH_FRAGMENT=x86_64
-FLAVOURS="lu stock debug mutate selftest selftest-stock bench bench-stock"
+FLAVOURS="lu stock debug mutate modules selftest selftest-stock bench bench-stock"
 # Lines kbuild prints for a build from nothing; replaced by what was seen.
 USUAL_STEPS=2450
 
@@ -11,6 +11,7 @@ fragments() {
 	case $1 in
 	debug)          names="lu debug selftest" ;;
 	mutate)         names="lu mutate" ;;
+	modules)        names="lu modules" ;;
 	selftest)       names="lu selftest" ;;
 	selftest-stock) names="stock selftest" ;;
 	bench)          names="lu bench" ;;
@@ -108,12 +109,16 @@ seed() {
 	mv "$out.new" "$out"
 }
 
+# Is anything of this kernel a module?
+has_modules() { grep -q '^CONFIG_[A-Za-z0-9_]*=m$' "$out/.config"; }
+
 compile() {
 	local steps=0 usual=0
 	[[ -e $out/complete ]] || usual=$(cat "$out/steps" 2>/dev/null || echo $USUAL_STEPS)
 	rm -f "$out/complete"
 	progress_start
-	(kmake -j"$(nproc)" bzImage headers) >"$out/log" 2>&1 &
+	(kmake -j"$(nproc)" bzImage headers $(has_modules && echo modules)) \
+		>"$out/log" 2>&1 &
 	child=$!
 	while kill -0 "$child" 2>/dev/null; do
 		sleep 0.5
@@ -129,6 +134,20 @@ compile() {
 	progress_end "build $1" "$steps steps"
 }
 
+# deliver_modules DIR: DIR/modules/RELEASE, as they are in /lib/modules, but
+# without the lists of depmod: the rig reads in the modules what each depends on.
+deliver_modules() {
+	local new=$1/modules.new
+	rm -rf "$new" "$1/modules"
+	has_modules || return 0
+	(kmake -s INSTALL_MOD_PATH="$new" INSTALL_MOD_STRIP=1 DEPMOD=true \
+		modules_install) >>"$out/log" 2>&1 ||
+		die "installing the modules failed; the whole log is $out/log"
+	rm -f "$new"/lib/modules/*/build
+	mv "$new/lib/modules" "$1/modules"
+	rmdir "$new/lib" "$new"
+}
+
 # deliver FLAVOUR KEY: into the clone; the key is written last
 deliver() {
 	local dest=$TOP/build/kernel-$1
@@ -141,6 +160,7 @@ deliver() {
 	cp -a "$out/usr/include" "$dest/headers.new/include"
 	find "$dest/headers.new" -type f ! -name '*.h' -delete
 	mv "$dest/headers.new" "$dest/headers"
+	deliver_modules "$dest"
 	echo "$2" | replace_file "$dest/key"
 }
 
@@ -154,7 +174,7 @@ build_flavour() {
 	mkdir -p "$CACHE/build"
 	need_space "$CACHE/build" 700 "building the kernel"
 	case $flavour in
-	stock|mutate|bench) seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
+	stock|mutate|modules|bench) seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
 	selftest-stock) seed "$CACHE/build/selftest-${BASE_DIR##*/}" ;;
 	bench-stock)    seed "$CACHE/build/bench-${BASE_DIR##*/}" ;;
 	esac

@@ -51,6 +51,13 @@ SUBLEVEL = 4
 allnoconfig:
 \t@grep -v '^#' $(KCONFIG_ALLCONFIG) | grep -v LOST >$(O)/.config
 
+modules:
+\t@echo '  CC [M]  crate.o'
+
+modules_install:
+\t@mkdir -p $(INSTALL_MOD_PATH)/lib/modules/7.3.4/kernel
+\t@echo $(DEPMOD) >$(INSTALL_MOD_PATH)/lib/modules/7.3.4/kernel/crate.ko
+
 bzImage: $(O)/box.o
 \t@mkdir -p $(O)/arch/x86/boot && cp $(O)/box.o $(O)/arch/x86/boot/bzImage
 \t@cp $(O)/box.o $(O)/vmlinux
@@ -111,6 +118,7 @@ class Project(unittest.TestCase):
             write(self.top / f"kernel/config/{name}.config", "# nothing\n")
         write(self.top / "kernel/config/lu.config", "CONFIG_BOX=y\n")
         write(self.top / "kernel/config/stock.config", "CONFIG_BOX=n\n")
+        write(self.top / "kernel/config/modules.config", "CONFIG_CRATE=m\n")
         self.env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.place),
                     "KTREE_TOP": str(self.top), "IOMMU_LU_CACHE": str(self.cache),
                     "KERNEL_SRC": str(self.source)}

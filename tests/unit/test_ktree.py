@@ -412,6 +412,14 @@ class Build(Project):
         self.assertEqual(tool.stat().st_mtime, 1000)
         self.assertEqual((self.out("stock") / "config").read_text(), "CONFIG_BOX=n\n")
 
+    def test_modules(self):
+        self.works("build", "modules")
+        self.assertTrue((self.out("modules") / "modules/7.3.4/kernel/crate.ko").exists())
+        self.assertFalse((self.out("modules") / "modules.new").exists())
+        write(self.top / "kernel/config/modules.config", "CONFIG_CRATE=y\n")
+        self.works("build", "modules")
+        self.assertFalse((self.out("modules") / "modules").exists())
+
     def test_environment_does_not_leak(self):
         self.works("build", "lu", KCFLAGS="-DLEAK", MAKEFLAGS="-n", ARCH="mips", LC_ALL="de_DE.UTF-8",
                    LEAK="1", GREP_OPTIONS="-v", TAR_OPTIONS="--totals")
