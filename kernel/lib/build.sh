@@ -2,7 +2,7 @@
 # build FLAVOUR: one kernel, out of tree, into build/kernel-FLAVOUR/.
 
 ARCH_FRAGMENT=x86_64
-FLAVOURS="lu stock debug mutate selftest selftest-stock bench bench-stock"
+FLAVOURS="lu stock debug mutate modules distro selftest selftest-stock bench bench-stock"
 # Lines kbuild prints for a build from nothing; replaced by what was seen.
 USUAL_STEPS=2450
 
@@ -11,12 +11,16 @@ fragments() {
 	case $1 in
 	debug)          names="lu debug selftest" ;;
 	mutate)         names="lu mutate" ;;
+	modules)        names="lu modules" ;;
+	distro)         names="lu distro" ;;
 	selftest)       names="lu selftest" ;;
 	selftest-stock) names="stock selftest" ;;
 	bench)          names="lu bench" ;;
 	bench-stock)    names="bench stock" ;;
 	esac
-	for name in base "$ARCH_FRAGMENT" kunit $names; do
+	# A distribution's configuration comes first, see configure()
+	[[ $1 == distro ]] || names="base $ARCH_FRAGMENT kunit $names"
+	for name in $names; do
 		[[ -r $TOP/kernel/config/$name.config ]] ||
 			die "kernel/config/$name.config is missing."
 		echo "$TOP/kernel/config/$name.config"
@@ -39,6 +43,7 @@ build_key() {
 	{
 		cat "$BASE_DIR/stamp"
 		fragments "$1" | xargs cat
+		[[ $1 != distro ]] || distro_config
 		gcc --version
 		cat "$KTREE_LIB/build.sh"
 	} | sha256sum | cut -d' ' -f1
@@ -75,9 +80,27 @@ check_options() {
 		    "not met:" "$(paste -sd, <<<"$lost" | sed 's/,/, /g')"
 }
 
+# The distribution's configuration, less what we leave out.
+distro_config() {
+	xz -dc "$CACHE/source/$(base config)"
+	sed -n 's/^[A-Z0-9_]\{1,\}$/# CONFIG_& is not set/p' \
+		"$TOP/kernel/config/distro-without"
+}
+
+configure_distro() {
+	{ distro_config; cat "$@"; } | replace_file "$out/fragments"
+	cp "$out/fragments" "$out/.config"
+	(kmake -s olddefconfig) >"$out/log" 2>&1 || build_failed distro
+}
+
 configure() {
 	local -a parts
 	mapfile -t parts < <(fragments "$1")
+	if [[ $1 == distro ]]; then
+		configure_distro "${parts[@]}"
+		check_options "$out/.config" "${parts[@]}"
+		return
+	fi
 	cat "${parts[@]}" | replace_file "$out/fragments"
 	(kmake -s KCONFIG_ALLCONFIG="$out/fragments" allnoconfig) \
 		>"$out/log" 2>&1 || build_failed "$1"
@@ -108,12 +131,16 @@ seed() {
 	mv "$out.new" "$out"
 }
 
+# Is anything of this kernel a module?
+has_modules() { grep -q '^CONFIG_[A-Za-z0-9_]*=m$' "$out/.config"; }
+
 compile() {
 	local steps=0 usual=0
 	[[ -e $out/complete ]] || usual=$(cat "$out/steps" 2>/dev/null || echo $USUAL_STEPS)
 	rm -f "$out/complete"
 	progress_start
-	(kmake -j"$(nproc)" bzImage headers) >"$out/log" 2>&1 &
+	(kmake -j"$(nproc)" bzImage headers $(has_modules && echo modules)) \
+		>"$out/log" 2>&1 &
 	child=$!
 	while kill -0 "$child" 2>/dev/null; do
 		sleep 0.5
@@ -129,6 +156,20 @@ compile() {
 	progress_end "build $1" "$steps steps"
 }
 
+# deliver_modules DIR: DIR/modules/RELEASE, as they are in /lib/modules, but
+# without the lists of depmod: the rig reads in the modules what each depends on.
+deliver_modules() {
+	local new=$1/modules.new
+	rm -rf "$new" "$1/modules"
+	has_modules || return 0
+	(kmake -s INSTALL_MOD_PATH="$new" INSTALL_MOD_STRIP=1 DEPMOD=true \
+		modules_install) >>"$out/log" 2>&1 ||
+		die "installing the modules failed; the whole log is $out/log"
+	rm -f "$new"/lib/modules/*/build
+	mv "$new/lib/modules" "$1/modules"
+	rmdir "$new/lib" "$new"
+}
+
 # deliver FLAVOUR KEY: into the clone; the key is written last
 deliver() {
 	local dest=$TOP/build/kernel-$1
@@ -141,20 +182,23 @@ deliver() {
 	cp -a "$out/usr/include" "$dest/headers.new/include"
 	find "$dest/headers.new" -type f ! -name '*.h' -delete
 	mv "$dest/headers.new" "$dest/headers"
+	deliver_modules "$dest"
 	echo "$2" | replace_file "$dest/key"
 }
 
 build_flavour() {
 	local flavour=$1 out=$CACHE/build/$1-${BASE_DIR##*/} key
+	[[ $flavour != distro ]] || fetch_config
 	key=$(build_key "$flavour")
 	if [[ $(cat "$TOP/build/kernel-$flavour/key" 2>/dev/null) == "$key" ]]; then
 		say "kernel-$flavour: up to date"
 		return
 	fi
 	mkdir -p "$CACHE/build"
-	need_space "$CACHE/build" 700 "building the kernel"
+	need_space "$CACHE/build" "$([[ $flavour == distro ]] && echo 2500 || echo 700)" \
+		"building the kernel"
 	case $flavour in
-	stock|mutate|bench) seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
+	stock|mutate|modules|bench) seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
 	selftest-stock) seed "$CACHE/build/selftest-${BASE_DIR##*/}" ;;
 	bench-stock)    seed "$CACHE/build/bench-${BASE_DIR##*/}" ;;
 	esac

@@ -52,10 +52,9 @@ apt_state() {
 
 our_apt() { "$1" -c "$CACHE/apt/apt.conf" "${@:2}"; }
 
-# Finds a suite that has the package; prints "VERSION SIZE".
+# find_package PACKAGE: finds a suite that has it; prints "VERSION SIZE".
 find_package() {
-	local package suite log=$CACHE/apt/log found
-	package=$(base package)
+	local package=$1 suite log=$CACHE/apt/log found
 	for suite in $(base suites); do
 		apt_state "$suite" || exit
 		say "asking the package archive for $package ($suite)" >&2
@@ -78,12 +77,12 @@ find_package() {
 	    "Set KERNEL_SRC= to a Linux $(base series) tree or tarball."
 }
 
-# download DIR SIZE: with progress; apt checks signature and checksum, and goes
+# download PACKAGE DIR SIZE: with progress; apt checks signature and checksum, and goes
 # on where an interrupted download stopped.
 download() {
-	local dir=$1 size=$2 log=$CACHE/apt/log have
+	local package=$1 dir=$2 size=$3 log=$CACHE/apt/log have
 	progress_start
-	(cd "$dir" && our_apt exec_apt -qq download "$(base package)") >"$log" 2>&1 &
+	(cd "$dir" && our_apt exec_apt -qq download "$package") >"$log" 2>&1 &
 	child=$!
 	while kill -0 "$child" 2>/dev/null; do
 		have=$(cat "$dir"/*.deb 2>/dev/null | wc -c || true)
@@ -103,39 +102,50 @@ download() {
 
 exec_apt() { exec apt-get "$@"; }
 
-# The tarball of Debian's package, in the cache with a note of what it is.
-fetch_debian() {
-	local dir=$CACHE/source found version deb sha name
-	name=$(base tarball)
-	[[ -s $dir/info && -s $dir/$name ]] && return
+# fetch_file PACKAGE FILE SHA256 NOTE: a file of Debian's package, in the cache
+# with a note of what it is.
+fetch_file() {
+	local package=$1 name=$2 want=$3 info=$CACHE/source/$4
+	local dir=$CACHE/source found version deb sha
+	[[ -s $info && -s $dir/$name ]] && return
 	command -v apt-get >/dev/null ||
 		die "no apt on this machine: the kernel source comes as a Debian" \
 		    "package. Set KERNEL_SRC= to a Linux $(base series) tree or tarball."
 	mkdir -p "$dir/download"
 	need_space "$dir" 400 "downloading the kernel source"
-	found=$(find_package) || exit
+	found=$(find_package "$package") || exit
 	version=${found% *}
 	[[ $version == "$(base series)".* ]] ||
-		die "$(base package) is at version $version, not $(base series)."
+		die "$package is at version $version, not $(base series)."
 	# Only what an interrupted download of this very version left.
 	find "$dir/download" -type f ! -name "*_${version}_*" -delete
-	download "$dir/download" "${found#* }"
+	download "$package" "$dir/download" "${found#* }"
 	deb=$(echo "$dir"/download/*.deb)
 	dpkg-deb --fsys-tarfile "$deb" |
 		tar -xO --wildcards "*/$name" >"$dir/$name.part" ||
 		die "could not unpack the downloaded package; is the disk full?"
 	sha=$(sha256sum <"$dir/$name.part" | cut -d' ' -f1)
 	if [[ $version != "$(base version)" ]]; then
-		note "using $(base package) $version;" \
+		note "using $package $version;" \
 		     "this project was last tested with $(base version)"
-	elif [[ $sha != "$(base sha256)" ]]; then
+	elif [[ $sha != "$want" ]]; then
 		rm -rf "$dir/$name.part" "$dir/download"
-		die "the tarball in $(base package) $version has checksum $sha," \
-		    "kernel/BASE says $(base sha256)."
+		die "the file $name in $package $version has checksum $sha," \
+		    "kernel/BASE says $want."
 	fi
 	mv -f "$dir/$name.part" "$dir/$name"
-	printf '%s %s\n' "$version" "$sha" | replace_file "$dir/info"
+	printf '%s %s\n' "$version" "$sha" | replace_file "$info"
 	rm -rf "$dir/download"
+}
+
+fetch_debian() {
+	fetch_file "$(base package)" "$(base tarball)" "$(base sha256)" info
+}
+
+# The distribution's configuration, which is no part of its source.
+fetch_config() {
+	fetch_file "$(base config-package)" "$(base config)" \
+		"$(base config-sha256)" config-info
 }
 
 cmd_fetch() {

@@ -51,6 +51,16 @@ SUBLEVEL = 4
 allnoconfig:
 \t@grep -v '^#' $(KCONFIG_ALLCONFIG) | grep -v LOST >$(O)/.config
 
+olddefconfig:
+\t@grep -v '^#' $(O)/.config | grep -v LOST >$(O)/new && mv $(O)/new $(O)/.config
+
+modules:
+\t@echo '  CC [M]  crate.o'
+
+modules_install:
+\t@mkdir -p $(INSTALL_MOD_PATH)/lib/modules/7.3.4/kernel
+\t@echo $(DEPMOD) >$(INSTALL_MOD_PATH)/lib/modules/7.3.4/kernel/crate.ko
+
 bzImage: $(O)/box.o
 \t@mkdir -p $(O)/arch/x86/boot && cp $(O)/box.o $(O)/arch/x86/boot/bzImage
 \t@cp $(O)/box.o $(O)/vmlinux
@@ -82,6 +92,9 @@ suites: here there
 version: 7.3.4-1
 tarball: linux-source-7.3.tar.xz
 sha256: 0
+config-package: linux-config-7.3
+config: config.xz
+config-sha256: 0
 """
 
 
@@ -111,6 +124,9 @@ class Project(unittest.TestCase):
             write(self.top / f"kernel/config/{name}.config", "# nothing\n")
         write(self.top / "kernel/config/lu.config", "CONFIG_BOX=y\n")
         write(self.top / "kernel/config/stock.config", "CONFIG_BOX=n\n")
+        write(self.top / "kernel/config/modules.config", "CONFIG_CRATE=m\n")
+        write(self.top / "kernel/config/distro.config", "CONFIG_CRATE=n\n")
+        write(self.top / "kernel/config/distro-without", "# drivers\nBARREL\n")
         self.env = {"PATH": f"{self.bin}:{os.environ['PATH']}", "HOME": str(self.place),
                     "KTREE_TOP": str(self.top), "IOMMU_LU_CACHE": str(self.cache),
                     "KERNEL_SRC": str(self.source)}

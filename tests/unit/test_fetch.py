@@ -43,7 +43,7 @@ class Fetch(Project):
         subprocess.run(["tar", "-C", self.place, "-cJf", inside / "linux-source-7.3.tar.xz", "source"], check=True)
         self.command("dpkg-deb", f"exec tar -C {self.place} -c ./usr")
         self.sha = hashlib.sha256((inside / "linux-source-7.3.tar.xz").read_bytes()).hexdigest()
-        write(self.top / "kernel/BASE", BASE.replace("sha256: 0", f"sha256: {self.sha}"))
+        write(self.top / "kernel/BASE", BASE.replace("\nsha256: 0", f"\nsha256: {self.sha}"))
 
     def calls(self):
         return (self.place / "calls").read_text()
@@ -66,6 +66,18 @@ class Fetch(Project):
         self.hook()
         self.works("prepare")
         self.assertIn("box_keep", (self.tree / "drivers/iommu/box.c").read_text())
+
+    def test_a_distributions_configuration(self):
+        self.hook()
+        packed = subprocess.run(["xz"], input=b"CONFIG_CASK=y\n", stdout=subprocess.PIPE, check=True)
+        (self.place / "usr/src/config.xz").write_bytes(packed.stdout)
+        self.fails("build", "distro", says=("has checksum", "kernel/BASE says 0"))
+        sha = hashlib.sha256(packed.stdout).hexdigest()
+        base = self.top / "kernel/BASE"
+        write(base, base.read_text().replace("config-sha256: 0", f"config-sha256: {sha}"))
+        self.works("build", "distro")
+        self.assertIn("download linux-config-7.3", self.calls())
+        self.assertIn("CONFIG_CASK=y", (self.top / "build/kernel-distro/config").read_text())
 
     def test_a_later_suite(self):
         self.works("fetch", SUITE="there")

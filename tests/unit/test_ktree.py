@@ -412,6 +412,35 @@ class Build(Project):
         self.assertEqual(tool.stat().st_mtime, 1000)
         self.assertEqual((self.out("stock") / "config").read_text(), "CONFIG_BOX=n\n")
 
+    def test_modules(self):
+        self.works("build", "modules")
+        self.assertTrue((self.out("modules") / "modules/7.3.4/kernel/crate.ko").exists())
+        self.assertFalse((self.out("modules") / "modules.new").exists())
+        write(self.top / "kernel/config/modules.config", "CONFIG_CRATE=y\n")
+        self.works("build", "modules")
+        self.assertFalse((self.out("modules") / "modules").exists())
+
+    def distro(self, text):
+        """A distribution's configuration, fetched already."""
+        write(self.cache / "source/config-info", "7.3.4-1 0\n")
+        packed = subprocess.run(["xz"], input=text.encode(), stdout=subprocess.PIPE, check=True)
+        (self.cache / "source/config.xz").write_bytes(packed.stdout)
+
+    def test_a_distributions_configuration(self):
+        self.distro("CONFIG_BOX=n\nCONFIG_BARREL=m\nCONFIG_CASK=y\n")
+        self.works("build", "distro")
+        config = (self.out("distro") / "config").read_text()
+        self.assertIn("CONFIG_CASK=y\n", config)
+        self.assertTrue(config.endswith("CONFIG_BOX=y\nCONFIG_CRATE=n\n"), config)
+        told = (self.objects("distro") / "fragments").read_text()
+        self.assertIn("# CONFIG_BARREL is not set\nCONFIG_BOX=y\n", told)
+        self.assertNotIn("drivers", told)
+
+    def test_a_distribution_without_what_we_need(self):
+        self.distro("CONFIG_CASK=y\n")
+        write(self.top / "kernel/config/distro.config", "CONFIG_LOST_ONE=y\n")
+        self.fails("build", "distro", says=("did not survive", "LOST_ONE=y (is n)"))
+
     def test_environment_does_not_leak(self):
         self.works("build", "lu", KCFLAGS="-DLEAK", MAKEFLAGS="-n", ARCH="mips", LC_ALL="de_DE.UTF-8",
                    LEAK="1", GREP_OPTIONS="-v", TAR_OPTIONS="--totals")

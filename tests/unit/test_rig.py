@@ -7,6 +7,7 @@ import binascii
 import io
 import os
 import select
+import shutil
 import socket
 import struct
 import subprocess
@@ -22,7 +23,7 @@ VM = Path(__file__).resolve().parent.parent / "vm"
 sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
-from host import (cases, frames, initrd, judge, machine, media, parallel,  # noqa: E402
+from host import (cases, frames, initrd, judge, machine, media, modules, parallel,  # noqa: E402
                  picture, report, runner, selftest, splats, timeline, twins, wire,
                  witness)
 from host.base import RigError  # noqa: E402
@@ -133,6 +134,46 @@ class Cpio(unittest.TestCase):
             file.flush()
             with self.assertRaisesRegex(RigError, "not an x86 kernel"):
                 initrd.read_kernel(Path(file.name), "kernel")
+
+
+class Modules(unittest.TestCase):
+    def setUp(self):
+        self.kernel = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.kernel)
+        self.home = self.kernel / "modules/7.3.4-x/kernel"
+
+    def module(self, name, depends):
+        path = self.home / f"drivers/{name}.ko"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"\x7fELF\0license=GPL\0depends=" + depends.encode() + b"\0name=x\0")
+
+    def names(self):
+        return [entry.name for entry in modules.entries([self.kernel])]
+
+    def test_each_after_what_it_needs(self):
+        self.module("vfio-pci", "vfio-pci-core,vfio")
+        self.module("vfio-pci-core", "vfio,irqbypass")
+        self.module("vfio", "iommufd")
+        self.module("irqbypass", "")
+        self.module("iommufd", "")
+        self.module("unwanted", "")
+        there = "modules/7.3.4-x"
+        entries = modules.entries([self.kernel])
+        order = next(entry for entry in entries if entry.name == f"{there}/order")
+        self.assertEqual(order.data.decode().split(),
+                         ["iommufd", "vfio", "irqbypass", "vfio_pci_core", "vfio_pci"])
+        self.assertEqual([entry.name for entry in entries[:2]], ["modules", there])
+        self.assertIn(f"{there}/vfio_pci.ko", self.names())
+        self.assertNotIn(f"{there}/unwanted.ko", self.names())
+
+    def test_a_kernel_without(self):
+        self.assertEqual(self.names(), [])
+        self.assertEqual(modules.entries([self.kernel / "bzImage"]), [])
+
+    def test_one_that_is_missing(self):
+        self.module("vfio-pci", "vfio")
+        with self.assertRaisesRegex(RigError, "vfio_pci needs vfio"):
+            self.names()
 
 
 class Wire(unittest.TestCase):

@@ -8,8 +8,9 @@ kernel's command line, >word to that of the next kernels only, and >-word takes
 one from there (all of word=..., too). kernel is what the machine starts with;
 A>B is A that finds B to jump into, and A>B,C finds C as well, as /bzImage-C.
 mutate is lu that can also break what it hands over, selftest is lu that can make
-its own calls fail; plain is lu even where the others run on a kernel for
-debugging. old-NAME is lu as it once was, see the table old-kernels.
+its own calls fail; modules is lu with iommufd and vfio-pci as modules, distro one
+with a distribution's configuration; plain is lu even where the others run on a
+kernel for debugging. old-NAME is lu as it once was, see the table old-kernels.
 judge says what the verdict is made of besides the guest's own word:
 
     dma      all witnesses (the default for a run with devices)
@@ -36,7 +37,7 @@ from .machine import MACHINES
 
 TABLE = VM_DIR / "cases"
 PATIENT_TABLE = VM_DIR / "cases-all"
-KERNELS = ("lu", "plain", "stock", "mutate", "selftest")
+KERNELS = ("lu", "plain", "stock", "mutate", "selftest", "modules", "distro")
 JUDGES = ("dma", "plain", "demo", "stops", "loses", "twin")
 NO_WITNESSES = ("plain", "twin")
 CONTROLS = ("stops", "loses")

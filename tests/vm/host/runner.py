@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
-from . import frames, initrd, qemu, sabotage, wire
+from . import frames, initrd, modules, qemu, sabotage, wire
 from .base import BUILD, LOCK, VM_DIR, RigError, slowness
 from .cases import Case
 from .machine import Machine, load as load_machine
@@ -118,8 +118,13 @@ class Run:
         others = [initrd.file_entry(f"bzImage-{name}", initrd.read_kernel(path, f"{name} kernel"))
                   for name, path in self.files.more.items()]
         initrd.assemble(image, self.files.initrd, next_kernel,
-                        others + self.programs())
+                        others + self.programs() + self.modules())
         return image
+
+    def modules(self) -> List[initrd.Entry]:
+        """Those of all kernels that this run may boot."""
+        kernels = [self.files.kernel, self.files.next_kernel, *self.files.more.values()]
+        return modules.entries(dict.fromkeys(kernels))
 
     def programs(self) -> List[initrd.Entry]:
         """The programs of the kernel's selftests that args name, if they do."""

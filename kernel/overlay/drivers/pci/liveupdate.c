@@ -73,6 +73,7 @@ err:
 		kept_add(undo, -1);
 	return ret;
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
 ALLOW_ERROR_INJECTION(pci_liveupdate_preserve, ERRNO);
 
 /**
@@ -87,6 +88,7 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 	for (; pdev; pdev = pci_upstream_bridge(pdev))
 		kept_add(pdev, -1);
 }
+EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 
 static int is_incoming(struct pci_dev *pdev, void *found)
 {

@@ -21,6 +21,7 @@
 
 #include "leaks.h"
 #include "meter.h"
+#include "module.h"
 #include "report.h"
 #include "scenario.h"
 #include "wire.h"
@@ -106,6 +107,15 @@ static void power_off(void)
 		pause();
 }
 
+/* Scenarios that want to do it themselves say so. */
+static void load_modules(void)
+{
+	const char *when = word("lu.modules");
+
+	if (!when || strcmp(when, "late"))
+		module_load(NULL);
+}
+
 static void say_kernel(unsigned int stage)
 {
 	struct utsname name;
@@ -166,6 +176,7 @@ int main(int argc, char **argv)
 
 	mount_at("sysfs", "/sys");
 	mount_at("debugfs", "/sys/kernel/debug");
+	load_modules();
 	start(stage ? stage : 1);
 	/* The host reads the console, where the kernel itself says what it found. */
 	if (word_number("lu.leaks", 0) && leaks_look() < 0)

@@ -14,6 +14,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
+#include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
@@ -334,6 +335,7 @@ bool iommufd_lu_preserved_with(struct iommufd_ctx *ictx,
 {
 	return liveupdate_preserved_with(args, ictx->file);
 }
+EXPORT_SYMBOL_NS_GPL(iommufd_lu_preserved_with, "IOMMUFD");
 
 /* A mapping that is to be proven, from its first page on */
 struct proof {
@@ -838,16 +840,39 @@ static struct liveupdate_file_handler iommufd_lu_handler = {
 	.compatible = IOMMUFD_LU_COMPATIBLE,
 };
 
-static int __init iommufd_lu_init(void)
+/**
+ * iommufd_lu_init - Register with LUO
+ *
+ * Context: Module init, before a user can open an iommufd.
+ * Return: 0, also when live update is off, or an error.
+ */
+int iommufd_lu_init(void)
 {
 	int rc = liveupdate_register_file_handler(&iommufd_lu_handler);
 
 	if (rc == -EOPNOTSUPP)
 		return 0;
-	if (!rc)
-		rc = iommu_lu_register(&iommufd_lu_handler);
 	if (rc)
-		pr_err("cannot register: %pe\n", ERR_PTR(rc));
+		goto err;
+	rc = iommu_lu_register(&iommufd_lu_handler);
+	if (rc)
+		goto err_handler;
+	return 0;
+
+err_handler:
+	liveupdate_unregister_file_handler(&iommufd_lu_handler);
+err:
+	pr_err("cannot register: %pe\n", ERR_PTR(rc));
 	return rc;
 }
-late_initcall(iommufd_lu_init);
+
+/**
+ * iommufd_lu_exit - Undo iommufd_lu_init()
+ *
+ * LUO holds this module as long as it has a file of it. What nobody has asked
+ * for yet waits in LUO until the module is loaded again.
+ */
+void iommufd_lu_exit(void)
+{
+	liveupdate_unregister_file_handler(&iommufd_lu_handler);
+}

@@ -13,6 +13,8 @@ extern const struct file_operations iommufd_fops;
 
 #ifdef CONFIG_IOMMUFD_LIVEUPDATE
 
+int iommufd_lu_init(void);
+void iommufd_lu_exit(void);
 int iommufd_lu_preserve(struct iommufd_ucmd *ucmd);
 int iommufd_lu_unpreserve(struct iommufd_ucmd *ucmd);
 int iommufd_lu_restore(struct iommufd_ucmd *ucmd);
@@ -22,6 +24,15 @@ void iommufd_lu_release(struct iommufd_ctx *ictx);
 const char *iommufd_lu_ser_error(const struct iommufd_lu_ser *ser, size_t max);
 
 #else
+
+static inline int iommufd_lu_init(void)
+{
+	return 0;
+}
+
+static inline void iommufd_lu_exit(void)
+{
+}
 
 static inline bool iommufd_lu_busy(struct iommufd_ctx *ictx, u32 id)
 {

@@ -13,6 +13,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/liveupdate.h>
+#include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
 #include <linux/vfio_pci_core.h>
@@ -331,16 +332,40 @@ static struct liveupdate_file_handler vfio_pci_lu_handler = {
 	.compatible = VFIO_PCI_LU_COMPATIBLE,
 };
 
-static int __init vfio_pci_lu_init(void)
+/**
+ * vfio_pci_lu_init - Register with LUO
+ *
+ * Context: Module init, before a device can be bound.
+ * Return: 0, also when live update is off, or an error.
+ */
+int vfio_pci_lu_init(void)
 {
 	int ret = liveupdate_register_file_handler(&vfio_pci_lu_handler);
 
 	if (ret == -EOPNOTSUPP)
 		return 0;
-	if (!ret)
-		ret = iommu_lu_register(&vfio_pci_lu_handler);
 	if (ret)
-		pr_err("cannot register: %pe\n", ERR_PTR(ret));
+		goto err;
+	ret = iommu_lu_register(&vfio_pci_lu_handler);
+	if (ret)
+		goto err_handler;
+	return 0;
+
+err_handler:
+	liveupdate_unregister_file_handler(&vfio_pci_lu_handler);
+err:
+	pr_err("cannot register: %pe\n", ERR_PTR(ret));
 	return ret;
 }
-late_initcall(vfio_pci_lu_init);
+
+/**
+ * vfio_pci_lu_exit - Undo vfio_pci_lu_init()
+ *
+ * LUO holds this module as long as it has a file of it.
+ */
+void vfio_pci_lu_exit(void)
+{
+	liveupdate_unregister_file_handler(&vfio_pci_lu_handler);
+}
+
+MODULE_IMPORT_NS("IOMMUFD");

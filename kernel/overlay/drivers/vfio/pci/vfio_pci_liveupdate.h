@@ -7,6 +7,20 @@
 
 struct vfio_pci_lu_ser;
 
+#ifdef CONFIG_VFIO_PCI_LIVEUPDATE
+int vfio_pci_lu_init(void);
+void vfio_pci_lu_exit(void);
+#else
+static inline int vfio_pci_lu_init(void)
+{
+	return 0;
+}
+
+static inline void vfio_pci_lu_exit(void)
+{
+}
+#endif
+
 const char *vfio_pci_lu_ser_error(const struct vfio_pci_lu_ser *ser,
 				  size_t max);
 
