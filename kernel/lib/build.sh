@@ -6,6 +6,11 @@ FLAVOURS="lu stock debug mutate selftest selftest-stock bench bench-stock"
 # Lines kbuild prints for a build from nothing; replaced by what was seen.
 USUAL_STEPS=2450
 
+# All of them; one for each mend is the bench's kernel without it.
+flavours() {
+	echo "$FLAVOURS" "$(mend_names | sed 's/^/bench-without-/' | paste -sd ' ')"
+}
+
 fragments() {
 	local name names="$1"
 	case $1 in
@@ -15,6 +20,7 @@ fragments() {
 	selftest-stock) names="stock selftest" ;;
 	bench)          names="lu bench" ;;
 	bench-stock)    names="bench stock" ;;
+	bench-without-*) names="lu bench" ;;
 	esac
 	for name in base "$ARCH_FRAGMENT" kunit $names; do
 		[[ -r $TOP/kernel/config/$name.config ]] ||
@@ -37,7 +43,7 @@ kmake() {
 # Everything a built kernel depends on.
 build_key() {
 	{
-		cat "$BASE_DIR/stamp"
+		tree_key
 		fragments "$1" | xargs cat
 		gcc --version
 		cat "$KTREE_LIB/build.sh"
@@ -146,14 +152,17 @@ deliver() {
 
 build_flavour() {
 	local flavour=$1 out=$CACHE/build/$1-${BASE_DIR##*/} key
+	take_mends "$flavour"
 	key=$(build_key "$flavour")
 	if [[ $(cat "$TOP/build/kernel-$flavour/key" 2>/dev/null) == "$key" ]]; then
 		say "kernel-$flavour: up to date"
 		return
 	fi
+	prepare_tree
 	mkdir -p "$CACHE/build"
 	need_space "$CACHE/build" 700 "building the kernel"
 	case $flavour in
+	bench-without-*) seed "$CACHE/build/bench-${BASE_DIR##*/}" ;;
 	stock|mutate|bench) seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
 	selftest-stock) seed "$CACHE/build/selftest-${BASE_DIR##*/}" ;;
 	bench-stock)    seed "$CACHE/build/bench-${BASE_DIR##*/}" ;;
@@ -169,12 +178,16 @@ cmd_build() {
 	local flavour discard=0
 	(( $# )) || die "which one? flavours: $FLAVOURS"
 	for flavour; do
-		[[ " $FLAVOURS " == *" $flavour "* ]] ||
-			die "there is no flavour '$flavour'; there are: $FLAVOURS"
+		[[ " $(flavours) " == *" $flavour "* ]] ||
+			die "there is no flavour '$flavour'; there are: $(flavours)"
 	done
 	lock_cache
+	take_mends
 	prepare_tree
 	for flavour; do
 		build_flavour "$flavour"
 	done
+	# What is left to work in is the tree with everything in it
+	take_mends
+	prepare_tree
 }
