@@ -29,7 +29,8 @@ fragments() {
 	done
 }
 
-# Kernel make, with nothing of our caller's environment in it.
+# Kernel make, with nothing of our caller's environment in it; of the tree, or of
+# KMAKE_TREE.
 kmake() {
 	local cc=gcc
 	command -v ccache >/dev/null && cc="ccache gcc"
@@ -37,7 +38,7 @@ kmake() {
 		CCACHE_DIR="$CACHE/ccache" CCACHE_MAXSIZE=3G \
 		KBUILD_BUILD_USER=ktree KBUILD_BUILD_HOST=localhost \
 		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' \
-		make -C "$BASE_DIR/tree" O="$out" CC="$cc" HOSTCC="$cc" "$@"
+		make -C "${KMAKE_TREE:-$BASE_DIR/tree}" O="$out" CC="$cc" HOSTCC="$cc" "$@"
 }
 
 # Everything a built kernel depends on.

@@ -271,6 +271,70 @@ check_warnings() {
 	say "W=1:        ${#objects[@]} objects, no warning"
 }
 
+# pristine_tree DIR: the source as it came, sharing what is the same
+pristine_tree() {
+	local path
+	rm -rf "$1"
+	cp -al "$BASE_DIR/tree" "$1"
+	while read -r path; do
+		rm -f "$1/$path"
+	done < <(overlay_paths)
+	while read -r path; do
+		rm -f "$1/$path"
+		cp -p "$BASE_DIR/orig/$path" "$1/$path"
+	done < <(touched_paths)
+}
+
+# What of an object runs, and what it reads: no names, no line numbers.
+code_of() {
+	objdump -dr --no-show-raw-insn "$1" | tail -n +4
+	objdump -s -j .rodata -j .data -j .init.data -j .ro_after_init \
+		-j .data..read_mostly "$1" 2>/dev/null | tail -n +4
+}
+
+# Objects that the source alone has as well.
+base_objects() {
+	our_objects | while read -r path; do
+		[[ ! -e $OVERLAY/${path%.o}.c ]] || continue
+		echo "$path"
+	done
+}
+
+# The stock kernel has our lines in its source and our options off. Every
+# object of a file that we touch has to be what the source alone gives.
+check_stock() {
+	local path lu=$CACHE/build/lu-${BASE_DIR##*/} tree=$BASE_DIR/pristine
+	local out=$CACHE/build/check-${BASE_DIR##*/} stock pristine
+	local -a objects other=()
+	stock=$out pristine=$CACHE/build/pristine-${BASE_DIR##*/}
+	take_mends stock
+	prepare_tree
+	mapfile -t objects < <(out=$lu base_objects)
+	(( ${#objects[@]} )) || die "found no object to compare with the source's."
+	rm -rf "$stock" "$pristine"
+	seed "$lu"
+	configure stock
+	(kmake -j"$(nproc)" "${objects[@]}") >"$out/log" 2>&1 || build_failed stock
+	pristine_tree "$tree"
+	out=$pristine
+	mkdir -p "$out"
+	cp "$stock/.config" "$out/.config"
+	export KMAKE_TREE=$tree
+	{ (kmake -s olddefconfig) && (kmake -j"$(nproc)" "${objects[@]}"); } \
+		>"$out/log" 2>&1 || build_failed pristine
+	unset KMAKE_TREE
+	for path in "${objects[@]}"; do
+		cmp -s <(code_of "$stock/$path") <(code_of "$pristine/$path") ||
+			other+=("$path")
+	done
+	(( ${#other[@]} == 0 )) ||
+		die "with our options off these are not what the source gives:" \
+		    "${other[*]}; compare $stock with $pristine."
+	rm -rf "$stock" "$pristine" "$tree"
+	say "stock:      ${#objects[@]} objects with our options off," \
+	    "the same code as the source alone"
+}
+
 cmd_check() {
 	local discard=0
 	lock_cache
@@ -280,4 +344,7 @@ cmd_check() {
 	check_series
 	check_style
 	check_warnings
+	check_stock
+	take_mends
+	prepare_tree
 }

@@ -173,9 +173,6 @@ bool iommu_lu_device_kept(struct device *dev);
 bool iommu_lu_attach_refused(struct device *dev);
 bool iommu_lu_jumping(void);
 
-/* Old kernel, for kexec_file_load() */
-void iommu_lu_read_image(struct kimage *image);
-
 /* New kernel, for IOMMU drivers */
 struct iommu_lu_unit *
 iommu_lu_adopt_unit(struct iommu_device *iommu,
@@ -221,10 +218,6 @@ bool iommufd_lu_preserved_with(struct iommufd_ctx *ictx,
 			       const struct liveupdate_file_op_args *args);
 
 #else /* CONFIG_IOMMU_LIVEUPDATE */
-
-static inline void iommu_lu_read_image(struct kimage *image)
-{
-}
 
 static inline bool iommu_lu_device_fixed(struct device *dev)
 {
