@@ -6,6 +6,11 @@ FLAVOURS="lu stock debug mutate modules distro selftest selftest-stock bench ben
 # Lines kbuild prints for a build from nothing; replaced by what was seen.
 USUAL_STEPS=2450
 
+# All of them; one for each mend is the bench's kernel without it.
+flavours() {
+	echo "$FLAVOURS" "$(mend_names | sed 's/^/bench-without-/' | paste -sd ' ')"
+}
+
 fragments() {
 	local name names="$1"
 	case $1 in
@@ -17,6 +22,7 @@ fragments() {
 	selftest-stock) names="stock selftest" ;;
 	bench)          names="lu bench" ;;
 	bench-stock)    names="bench stock" ;;
+	bench-without-*) names="lu bench" ;;
 	esac
 	# A distribution's configuration comes first, see configure()
 	[[ $1 == distro ]] || names="base $ARCH_FRAGMENT kunit $names"
@@ -27,7 +33,8 @@ fragments() {
 	done
 }
 
-# Kernel make, with nothing of our caller's environment in it.
+# Kernel make, with nothing of our caller's environment in it; of the tree, or of
+# KMAKE_TREE.
 kmake() {
 	local cc=gcc
 	command -v ccache >/dev/null && cc="ccache gcc"
@@ -35,13 +42,13 @@ kmake() {
 		CCACHE_DIR="$CACHE/ccache" CCACHE_MAXSIZE=3G \
 		KBUILD_BUILD_USER=ktree KBUILD_BUILD_HOST=localhost \
 		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' \
-		make -C "$BASE_DIR/tree" O="$out" CC="$cc" HOSTCC="$cc" "$@"
+		make -C "${KMAKE_TREE:-$BASE_DIR/tree}" O="$out" CC="$cc" HOSTCC="$cc" "$@"
 }
 
 # Everything a built kernel depends on.
 build_key() {
 	{
-		cat "$BASE_DIR/stamp"
+		tree_key
 		fragments "$1" | xargs cat
 		[[ $1 != distro ]] || distro_config
 		gcc --version
@@ -189,15 +196,18 @@ deliver() {
 build_flavour() {
 	local flavour=$1 out=$CACHE/build/$1-${BASE_DIR##*/} key
 	[[ $flavour != distro ]] || fetch_config
+	take_mends "$flavour"
 	key=$(build_key "$flavour")
 	if [[ $(cat "$TOP/build/kernel-$flavour/key" 2>/dev/null) == "$key" ]]; then
 		say "kernel-$flavour: up to date"
 		return
 	fi
+	prepare_tree
 	mkdir -p "$CACHE/build"
 	need_space "$CACHE/build" "$([[ $flavour == distro ]] && echo 2500 || echo 700)" \
 		"building the kernel"
 	case $flavour in
+	bench-without-*) seed "$CACHE/build/bench-${BASE_DIR##*/}" ;;
 	stock|mutate|modules|bench) seed "$CACHE/build/lu-${BASE_DIR##*/}" ;;
 	selftest-stock) seed "$CACHE/build/selftest-${BASE_DIR##*/}" ;;
 	bench-stock)    seed "$CACHE/build/bench-${BASE_DIR##*/}" ;;
@@ -213,12 +223,16 @@ cmd_build() {
 	local flavour discard=0
 	(( $# )) || die "which one? flavours: $FLAVOURS"
 	for flavour; do
-		[[ " $FLAVOURS " == *" $flavour "* ]] ||
-			die "there is no flavour '$flavour'; there are: $FLAVOURS"
+		[[ " $(flavours) " == *" $flavour "* ]] ||
+			die "there is no flavour '$flavour'; there are: $(flavours)"
 	done
 	lock_cache
+	take_mends
 	prepare_tree
 	for flavour; do
 		build_flavour "$flavour"
 	done
+	# What is left to work in is the tree with everything in it
+	take_mends
+	prepare_tree
 }

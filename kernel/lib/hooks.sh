@@ -2,7 +2,8 @@
 # Hooks: the lines we put into files that exist already.
 #
 # A hook is kernel/hooks/<path>.patch: a header, then one diff -U1 of that one
-# file. The header has one "Lands-in:" line per hunk, in order.
+# file. The header says why, and has one "Lands-in:" line per hunk, in order.
+# What a mend does to a file (see mends.sh) has the same form.
 
 # Every hook, as the path of the kernel file it touches.
 hook_paths() {
@@ -50,57 +51,62 @@ hook_lines() {
 # hook_targets HOOK: the files its diff names (must be exactly the one)
 hook_targets() { sed -n 's|^+++ b/\([^\t]*\).*|\1|p' "$1"; }
 
-# apply_hook PATH ORIGINAL RESULT: RESULT becomes ORIGINAL with the hook in,
-# every hunk in the function that the hook states; anything else stops here.
+# apply_hook PATH ORIGINAL RESULT [HOOK]: RESULT becomes ORIGINAL with the hook
+# in, every hunk in the function that the hook states; anything else stops here.
 apply_hook() {
-	local path=$1 original=$2 result=$3 hook=$HOOKS/$1.patch log=$3.log
+	local path=$1 original=$2 result=$3 hook=${4:-$HOOKS/$1.patch} log=$3.log
+	local what=hook
+	[[ $hook == "$HOOKS"/* ]] || what="mend ${hook#"$MENDS"/}: hook"
 	[[ $(hook_targets "$hook") == "$path" ]] ||
-		die "hook $path.patch must hold one diff, of $path."
+		die "$what $path.patch must hold one diff, of $path."
 	cp -- "$original" "$result"
 	chmod u+w "$result"
 	if ! patch -F0 -N --no-backup-if-mismatch --verbose -r - \
 	     "$result" <"$hook" >"$log" 2>&1; then
 		grep -q 'previously applied' "$log" &&
-			die "hook $path.patch is in $path already;" \
+			die "$what $path.patch is in $path already;" \
 			    "this kernel source is not a clean one."
-		die "hook $path.patch does not fit $path:" \
+		die "$what $path.patch does not fit $path:" \
 		    "$(grep -m1 'FAILED' "$log" || head -n 1 "$log")." \
 		    "The lines around it changed; make the hook anew with ktree refresh."
 	fi
 	grep -q 'with fuzz' "$log" &&
-		die "hook $path.patch fits $path only with fuzz; make it anew."
-	check_landing "$path" "$result" "$log"
+		die "$what $path.patch fits $path only with fuzz; make it anew."
+	check_landing "$path" "$result" "$log" "$hook" "$what"
 	rm -f "$log"
 }
 
 # Compares where the hunks landed with what the header states.
 check_landing() {
-	local path=$1 result=$2 log=$3 hook=$HOOKS/$1.patch i free=1
+	local path=$1 result=$2 log=$3 hook=$4 what=$5 i free=1
 	local -a start delta length stated lines landed
 	mapfile -t delta < <(hunks "$hook" | cut -d' ' -f2)
 	mapfile -t length < <(hunks "$hook" | cut -d' ' -f3)
 	mapfile -t stated < <(sed -n '/^--- /q; s/^Lands-in: *//p' "$hook")
 	mapfile -t start < <(sed -n 's/^Hunk #[0-9]* succeeded at \([0-9]*\).*/\1/p' "$log")
 	(( ${#start[@]} > 0 && ${#start[@]} == ${#delta[@]} )) ||
-		die "hook $path.patch: ${#delta[@]} hunks, ${#start[@]} applied."
+		die "$what $path.patch: ${#delta[@]} hunks, ${#start[@]} applied."
 	(( ${#stated[@]} == ${#delta[@]} )) ||
-		die "hook $path.patch has ${#delta[@]} hunks" \
+		die "$what $path.patch has ${#delta[@]} hunks" \
 		    "but ${#stated[@]} Lands-in lines."
 	for i in "${!start[@]}"; do
 		lines+=($(( start[i] + delta[i] )))
 		# patch puts a second copy of a hunk right into the first one.
 		(( start[i] >= free )) ||
-			die "hook $path.patch, hunk $(( i + 1 )) overlaps the one before."
+			die "$what $path.patch, hunk $(( i + 1 )) overlaps the one before."
 		free=$(( start[i] + length[i] ))
 	done
 	mapfile -t landed < <(lands_at "$result" "$path" "${lines[@]}")
 	for i in "${!start[@]}"; do
 		[[ ${landed[i]} == "${stated[i]}" ]] ||
-			die "hook $path.patch, hunk $(( i + 1 )):" \
+			die "$what $path.patch, hunk $(( i + 1 )):" \
 			    "meant for '${stated[i]}'," \
 			    "landed in '${landed[i]}' (line ${lines[i]})."
 	done
 }
+
+# hook_reason FILE: the words of its header, which say why
+hook_reason() { sed '/^--- /,$d; /^Lands-in:/d; /^SPDX-/d; /^$/d' "$1"; }
 
 # make_hook PATH PRISTINE-FILE EDITED-FILE: the hook on standard output; the
 # words of an existing hook's header are kept.
@@ -114,9 +120,7 @@ make_hook() {
 		lines+=($(( start + delta )))
 	done < <(hunks "$diff")
 	echo "SPDX-License-Identifier: GPL-2.0-only"
-	if [[ -f $HOOKS/$path.patch ]]; then
-		sed '/^--- /,$d; /^Lands-in:/d; /^SPDX-/d; /^$/d' "$HOOKS/$path.patch"
-	fi
+	[[ ! -f $HOOKS/$path.patch ]] || hook_reason "$HOOKS/$path.patch"
 	lands_at "$edited" "$path" "${lines[@]}" | sed 's/^/Lands-in: /'
 	echo
 	cat "$diff"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# prepare: overlay and hooks into the tree, touching only what changes.
+# prepare: overlay, mends and hooks into the tree, touching only what changes.
 #
 # Everything is made and checked in a staging folder first; the tree is
 # touched only when all of it fits. The stamp goes first and comes back last,
@@ -15,9 +15,10 @@ overlay_paths() {
 tree_key() {
 	{
 		echo "$source_id"
-		cat "$KTREE_LIB"/{hooks,prepare}.sh "$KTREE_LIB/lands.awk"
-		{ find "$OVERLAY" "$HOOKS" -type f -print0 2>/dev/null || true; } | sort -z |
-			xargs -0r sha256sum
+		echo "${mends[@]}"
+		cat "$KTREE_LIB"/{hooks,mends,prepare}.sh "$KTREE_LIB/lands.awk"
+		{ find "$OVERLAY" "$HOOKS" "$MENDS" -type f -print0 2>/dev/null || true; } |
+			sort -z | xargs -0r sha256sum
 	} | sha256sum | cut -d' ' -f1
 }
 
@@ -65,14 +66,13 @@ edited() {
 }
 
 stage_hooks() {
-	local path count=0
+	local path
 	while read -r path; do
 		save_original "$path"
 		mkdir -p "$stage/$(dirname "$path")"
-		apply_hook "$path" "$BASE_DIR/orig/$path" "$stage/$path"
-		count=$(( count + 1 ))
-	done < <(hook_paths)
-	(( count > 0 )) || die "no hooks found in $HOOKS."
+		mend_and_hook "$path" "$BASE_DIR/orig/$path" "$stage/$path"
+	done < <(touched_paths)
+	[[ -n $(hook_paths) ]] || die "no hooks found in $HOOKS."
 }
 
 # Files of an earlier run that are no longer wanted: the original comes back,
@@ -163,6 +163,7 @@ cmd_prepare() {
 	local discard=0
 	[[ ${1:-} == --discard ]] && discard=1
 	lock_cache
+	take_mends
 	prepare_tree
 	say "tree: $BASE_DIR/tree"
 }

@@ -29,9 +29,10 @@ drop() {
 refresh_hooks() {
 	local path
 	while read -r path; do
-		cmp -s "$pristine/$path" "$tree/$path" && continue
+		mend "$path" "$pristine/$path" "$work/mended"
+		cmp -s "$work/mended" "$tree/$path" && continue
 		echo "$path" >>"$work/hooked"
-		make_hook "$path" "$pristine/$path" "$tree/$path" >"$work/hook"
+		make_hook "$path" "$work/mended" "$tree/$path" >"$work/hook"
 		take "$HOOKS/$path.patch" <"$work/hook"
 	done <"$work/edited"
 	while read -r path; do
@@ -98,15 +99,23 @@ sort_out_files() {
 }
 
 cmd_refresh() {
-	local pristine='' tree='' dry_run=0 own=0
+	local pristine='' tree='' dry_run=0 own=0 into=''
 	while (( $# )); do
 		case $1 in
+		--mend)     into=${2:?--mend needs a name}; shift ;;
 		--pristine) pristine=${2:?--pristine needs a folder}; shift ;;
 		--dry-run)  dry_run=1 ;;
 		*)          tree=$1 ;;
 		esac
 		shift
 	done
+	take_mends
+	# Elsewhere a hook is the difference of the two and of nothing else
+	[[ -z $pristine ]] || mends=()
+	if [[ -n $into ]]; then
+		[[ -n $pristine ]] || die "--mend needs --pristine DIR TREE as well."
+		HOOKS=$MENDS/$into
+	fi
 	if [[ -n $pristine && -n $tree ]]; then
 		[[ -f $pristine/Kbuild ]] || die "$pristine is not a kernel tree."
 		[[ -f $tree/Kbuild ]] || die "$tree is not a kernel tree."
@@ -122,7 +131,7 @@ cmd_refresh() {
 	(( own )) && own_originals
 	: >"$work/hooked"
 	refresh_hooks
-	refresh_overlay
+	[[ -n $into ]] || refresh_overlay
 	(( own && !dry_run )) && own_tree_done
 	say "$(wc -l <"$work/hooked") hooks, $(wc -l <"$work/added") overlay files"
 }

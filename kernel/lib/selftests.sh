@@ -42,8 +42,9 @@ make_selftests() {
 
 cmd_selftests() {
 	local flavour=${1:-selftest} key scratch=$work/selftests out=$TOP/build/selftests
-	local headers=$TOP/build/kernel-$flavour/headers/include
+	local headers=$TOP/build/kernel-$flavour/headers/include discard=0
 	lock_cache
+	take_mends
 	prepare_tree
 	[[ -d $headers ]] || die "build kernel-$flavour first, the tests need its headers."
 	key=$(selftests_key)

@@ -1,47 +1,72 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# export: our changes as a git-am series, one patch per area of the kernel.
+# export: our changes as a git-am series, one patch per area of the kernel, and
+# the mends as a series before it.
 # check: that the series gives exactly the prepared tree, and that checkpatch
 # and W=1 have nothing to say.
 
-# Order and subject of the patches; the first pattern that fits takes a file.
-areas() {
-	cat <<'END'
-x86/smp: kexec: wait until stopped CPUs have halted|arch/x86/kernel/smp*
-memblock: find where a range belongs by bisection|mm/memblock.c
-mm: keep preserved memory fixed until finish|mm/*|include/linux/mm*|include/linux/memfd*|include/linux/shmem*
-liveupdate: what IOMMU, PCI and VFIO need|kernel/liveupdate/*|include/linux/liveupdate*|include/linux/kho/*|include/linux/kexec_handover*
-PCI: liveupdate: keep bus mastering across a kexec|drivers/pci/*|include/linux/pci*
-iommu/vt-d: liveupdate: adopt the tables of the old kernel|drivers/iommu/intel/*
-iommu/amd: liveupdate: adopt the tables of the old kernel|drivers/iommu/amd/*
-iommufd: liveupdate: preserve and restore HWPTs|drivers/iommu/iommufd/*|include/linux/iommufd*|include/uapi/linux/iommufd*
-iommu: liveupdate: keep page tables and domains across a kexec|drivers/iommu/*|include/linux/iommu*|include/linux/generic_pt/*
-vfio/pci: liveupdate: preserve device files|drivers/vfio/*|include/linux/vfio*
-selftests: liveupdate: IOMMU, iommufd and vfio-pci|tools/*
-Documentation: liveupdate: IOMMU, iommufd and vfio-pci|Documentation/*
-treewide: liveupdate: what fits nowhere else|*
-END
+# kernel/series/NN-area.msg is the message of one patch, in order of name: the
+# header lines "Files: PATTERN..." say what is in it; after an empty line come
+# subject and body.
+
+series_areas() {
+	[[ -d $SERIES ]] || return 0
+	find "$SERIES" -name '*.msg' -printf '%f\n' | sort
 }
 
-# The order in which the patches must come so that each one builds on the last.
-AREA_ORDER="x86/smp: memblock: mm liveupdate: PCI: iommu: iommu/vt-d: iommu/amd: iommufd: vfio/pci: selftests: Documentation: treewide:"
+# Prints "PATTERN AREA", the longest pattern first.
+area_patterns() {
+	local area pattern
+	for area in $(series_areas); do
+		sed -n '/^$/q; s/^Files: *//p' "$SERIES/$area" | tr ' ' '\n' |
+			sed "/^$/d; s/$/ $area/"
+	done | awk '{ print length($1), $0 }' | sort -s -k1,1nr | cut -d' ' -f2-
+}
 
-area_of() {
-	local subject patterns pattern
-	while IFS='|' read -r subject patterns; do
-		while read -r pattern; do
+# "AREA TAB FILE" for each file on standard input; the longest
+# pattern that fits takes a file.
+sort_by_area() {
+	local path pattern area
+	area_patterns >"$work/patterns"
+	while read -r path; do
+		while read -r pattern area; do
 			# shellcheck disable=SC2254
-			case $1 in
-			$pattern) echo "$subject"; return ;;
+			case $path in
+			$pattern) printf '%s\t%s\n' "$area" "$path"; continue 2 ;;
 			esac
-		done < <(tr '|' '\n' <<<"$patterns")
-	done < <(areas)
+		done <"$work/patterns"
+		die "no message in kernel/series is for $path."
+	done
 }
 
-in_order() {
-	local key
-	for key in $AREA_ORDER; do
-		grep "^$key" "$1" || true
+# The message of an area: subject, body, and why each existing file is touched.
+area_message() {
+	local area=$1 path
+	sed '1,/^$/d' "$SERIES/$area"
+	while read -r path; do
+		[[ -e $HOOKS/$path.patch ]] || continue
+		printf '\n%s:\n' "$path"
+		hook_reason "$HOOKS/$path.patch" | sed 's/^/  /'
 	done
+}
+
+# Every patch of ours, hooks and mends.
+patch_files() {
+	find "$HOOKS" -name '*.patch' | sort
+	[[ ! -d $MENDS ]] || find "$MENDS" -name '*.patch' | sort
+}
+
+# Each patch to an existing file says why.
+check_reasons() {
+	local file missing=()
+	while read -r file; do
+		[[ -n $(hook_reason "$file") ]] || missing+=("${file#"$TOP"/kernel/}")
+	done < <(find "$HOOKS" -name '*.patch' | sort)
+	(( ${#missing[@]} == 0 )) || die "these do not say why: ${missing[*]}"
+	while read -r file; do
+		[[ $(sed '1,/^$/d' "$MENDS/$file/message" 2>/dev/null) == *Gain:* ]] ||
+			die "mend $file has no message that tells its gain."
+	done < <(mend_names)
+	say "reasons:    each hook and each mend says why"
 }
 
 # A git repository without any of the user's settings in it.
@@ -63,43 +88,63 @@ scratch_base() {
 			die "hook $path.patch: the base has no file $path."
 		mkdir -p "$scratch/$(dirname "$path")"
 		cp "$from/$path" "$scratch/$path"
-	done < <(hook_paths)
+	done < <(touched_paths)
 	scratch_git add -A
 	scratch_git commit -q -m base
 }
 
+commit_mend() {
+	local path
+	while read -r path; do
+		cp "$scratch/$path" "$work/original"
+		apply_hook "$path" "$work/original" "$scratch/$path" \
+			"$MENDS/$1/$path.patch"
+	done < <(mend_paths "$1")
+	scratch_git add -A
+	sed '1,/^$/d' "$MENDS/$1/message" >"$work/message"
+	scratch_git commit -q -F "$work/message"
+}
+
+# commit_area AREA: its files are in $work/paths
 commit_area() {
-	local subject=$1 path
+	local path
 	while read -r path; do
 		mkdir -p "$scratch/$(dirname "$path")"
 		if [[ -e $HOOKS/$path.patch ]]; then
 			cp "$scratch/$path" "$work/original"
-			apply_hook "$path" "$work/original" "$work/result"
-			cp "$work/result" "$scratch/$path"
+			apply_hook "$path" "$work/original" "$scratch/$path"
 		else
 			cp "$OVERLAY/$path" "$scratch/$path"
 		fi
-	done
+	done <"$work/paths"
+	area_message "$1" <"$work/paths" >"$work/message"
 	scratch_git add -A
-	scratch_git commit -q -m "$subject"
+	scratch_git commit -q -F "$work/message"
 }
 
-# make_series BASE OUT: the patches, in OUT
+format_patches() {
+	scratch_git format-patch -q --full-index --no-signature -N "$@"
+}
+
+# make_series BASE OUT: the patches, in OUT and OUT/mends
 make_series() {
-	local from=$1 out=$2 path subject scratch=$work/scratch
+	local from=$1 out=$2 name scratch=$work/scratch
 	scratch_base "$from"
-	while read -r path; do
-		printf '%s\t%s\n' "$(area_of "$path")" "$path"
-	done < <({ hook_paths; overlay_paths; } | sort) >"$work/areas"
-	cut -f1 "$work/areas" | sort -u >"$work/subjects"
-	while read -r subject; do
-		awk -F'\t' -v want="$subject" '$1 == want { print $2 }' "$work/areas" \
+	scratch_git tag base-tag
+	while read -r name; do
+		commit_mend "$name"
+	done < <(mend_names)
+	scratch_git tag mended
+	{ hook_paths; overlay_paths; } | sort >"$work/files"
+	sort_by_area <"$work/files" >"$work/areas"
+	while read -r name; do
+		awk -F'\t' -v want="$name" '$1 == want { print $2 }' "$work/areas" \
 			>"$work/paths"
-		commit_area "$subject" <"$work/paths"
-	done < <(in_order "$work/subjects")
+		commit_area "$name"
+	done < <(cut -f1 "$work/areas" | sort -u)
 	rm -rf "$out.new"
-	scratch_git format-patch -q --full-index --no-signature -N \
-		-o "$out.new" --root base~"$(wc -l <"$work/subjects")"..base
+	format_patches -o "$out.new" mended..base
+	[[ -z $(mend_names) ]] || format_patches -o "$out.new/mends" base-tag..mended
 	rm -rf "$out"
 	mkdir -p "$(dirname "$out")"
 	mv "$out.new" "$out"
@@ -112,6 +157,7 @@ author() {
 
 # The originals of the hooked files of our own base.
 own_base() {
+	take_mends
 	prepare_tree
 	from=$BASE_DIR/orig
 }
@@ -136,26 +182,33 @@ cmd_export() {
 		own_base
 	fi
 	make_series "$from" "$out"
-	say "series: $(find "$out" -name '*.patch' | wc -l) patches in $out"
+	say "series: $(find "$out" -maxdepth 1 -name '*.patch' | wc -l) patches in $out," \
+	    "$(mend_names | wc -l) mends"
 }
 
 # The series on a fresh copy of the base must give the prepared tree.
 check_series() {
 	local path scratch author_name author_email
+	local -a patches
 	author
 	make_series "$BASE_DIR/orig" "$work/series"
 	scratch=$work/applied
 	scratch_base "$BASE_DIR/orig"
-	scratch_git am -q "$work/series"/*.patch ||
+	{
+		find "$work/series" -path '*/mends/*.patch' | sort
+		find "$work/series" -maxdepth 1 -name '*.patch' | sort
+	} >"$work/am"
+	mapfile -t patches <"$work/am"
+	scratch_git am -q "${patches[@]}" ||
 		die "the exported series does not apply."
 	while read -r path; do
 		cmp -s "$scratch/$path" "$BASE_DIR/tree/$path" ||
 			die "the exported series gives another $path than prepare."
-	done < <({ hook_paths; overlay_paths; } | sort)
+	done < <({ touched_paths; overlay_paths; } | sort)
 	(cd "$scratch" && git ls-files | sort) |
-		cmp -s - <({ hook_paths; overlay_paths; } | sort) ||
+		cmp -s - <({ touched_paths; overlay_paths; } | sort) ||
 		die "the exported series has other files than prepare."
-	say "series:     $(find "$work/series" -type f | wc -l) patches," \
+	say "series:     $(wc -l <"$work/am") patches," \
 	    "equal to the prepared tree"
 }
 
@@ -172,10 +225,10 @@ check_style() {
 		 "${checkpatch[@]}" -f "$path") >>"$work/style" 2>&1 || status=1
 	done < <(overlay_paths)
 	while read -r path; do
-		sed -n '/^--- /,$p' "$HOOKS/$path.patch" |
+		sed -n '/^--- /,$p' "$path" |
 			"${checkpatch[@]}" --no-signoff - 2>&1 |
-			sed "s|^-:|$path.patch:|" >>"$work/style" || status=1
-	done < <(hook_paths)
+			sed "s|^-:|${path#"$TOP"/kernel/}:|" >>"$work/style" || status=1
+	done < <(patch_files)
 	if (( status )) || [[ -s $work/style ]]; then
 		cat "$work/style" >&2
 		die "checkpatch --strict has something to say."
@@ -186,7 +239,7 @@ check_style() {
 # Objects made from files of ours or files we hook, or from headers among them
 # that only some driver sees.
 our_objects() {
-	{ hook_paths; overlay_paths; } >"$work/ours"
+	{ touched_paths; overlay_paths; } >"$work/ours"
 	grep '\.h$' "$work/ours" | grep -v '^include/' >"$work/headers" || true
 	{
 		sed -n 's/\.c$/.o/p' "$work/ours"
@@ -218,11 +271,80 @@ check_warnings() {
 	say "W=1:        ${#objects[@]} objects, no warning"
 }
 
+# pristine_tree DIR: the source as it came, sharing what is the same
+pristine_tree() {
+	local path
+	rm -rf "$1"
+	cp -al "$BASE_DIR/tree" "$1"
+	while read -r path; do
+		rm -f "$1/$path"
+	done < <(overlay_paths)
+	while read -r path; do
+		rm -f "$1/$path"
+		cp -p "$BASE_DIR/orig/$path" "$1/$path"
+	done < <(touched_paths)
+}
+
+# What of an object runs, and what it reads: no names, no line numbers.
+code_of() {
+	objdump -dr --no-show-raw-insn "$1" | tail -n +4
+	objdump -s -j .rodata -j .data -j .init.data -j .ro_after_init \
+		-j .data..read_mostly "$1" 2>/dev/null | tail -n +4
+}
+
+# Objects that the source alone has as well.
+base_objects() {
+	our_objects | while read -r path; do
+		[[ ! -e $OVERLAY/${path%.o}.c ]] || continue
+		echo "$path"
+	done
+}
+
+# The stock kernel has our lines in its source and our options off. Every
+# object of a file that we touch has to be what the source alone gives.
+check_stock() {
+	local path lu=$CACHE/build/lu-${BASE_DIR##*/} tree=$BASE_DIR/pristine
+	local out=$CACHE/build/check-${BASE_DIR##*/} stock pristine
+	local -a objects other=()
+	stock=$out pristine=$CACHE/build/pristine-${BASE_DIR##*/}
+	take_mends stock
+	prepare_tree
+	mapfile -t objects < <(out=$lu base_objects)
+	(( ${#objects[@]} )) || die "found no object to compare with the source's."
+	rm -rf "$stock" "$pristine"
+	seed "$lu"
+	configure stock
+	(kmake -j"$(nproc)" "${objects[@]}") >"$out/log" 2>&1 || build_failed stock
+	pristine_tree "$tree"
+	out=$pristine
+	mkdir -p "$out"
+	cp "$stock/.config" "$out/.config"
+	export KMAKE_TREE=$tree
+	{ (kmake -s olddefconfig) && (kmake -j"$(nproc)" "${objects[@]}"); } \
+		>"$out/log" 2>&1 || build_failed pristine
+	unset KMAKE_TREE
+	for path in "${objects[@]}"; do
+		cmp -s <(code_of "$stock/$path") <(code_of "$pristine/$path") ||
+			other+=("$path")
+	done
+	# Not yet a failure: four files are known to differ in how they compile
+	(( ${#other[@]} == 0 )) ||
+		note "with our options off these differ from the source's: ${other[*]}"
+	rm -rf "$stock" "$pristine" "$tree"
+	say "stock:      $(( ${#objects[@]} - ${#other[@]} )) of ${#objects[@]} objects" \
+	    "with our options off have the same code as the source alone"
+}
+
 cmd_check() {
 	local discard=0
 	lock_cache
+	check_reasons
+	take_mends
 	prepare_tree
 	check_series
 	check_style
 	check_warnings
+	check_stock
+	take_mends
+	prepare_tree
 }

@@ -18,8 +18,9 @@ hook_totals() {
 }
 
 cmd_status() {
-	local files lines state="not prepared"
+	local files lines mends state="not prepared"
 	hook_totals
+	say "mends:     $(mend_names | wc -l)"
 	files=$(overlay_paths | wc -l)
 	lines=$(overlay_paths | while read -r path; do
 			cat "$OVERLAY/$path"
@@ -31,6 +32,7 @@ cmd_status() {
 		return
 	fi
 	select_source
+	take_mends
 	[[ $(cat "$BASE_DIR/stamp" 2>/dev/null) == "$(tree_key)" ]] &&
 		state="up to date"
 	say "source:    ${KERNEL_SRC:-$(base package) $(cut -d' ' -f1 "$CACHE/source/info")}"

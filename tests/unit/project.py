@@ -180,3 +180,19 @@ class Project(unittest.TestCase):
         if kept.exists():
             shutil.copytree(kept, work, dirs_exist_ok=True)
         return self.works("refresh", "--pristine", str(self.source), str(work))
+
+    def reason(self, path="drivers/iommu/box.c", text="The box is kept."):
+        """Makes a hook say why."""
+        hook = self.hook_file(path)
+        hook.write_text(hook.read_text().replace("Lands-in", f"{text}\nLands-in", 1))
+
+    def mend(self, name, path, old, new):
+        """A mend of that name, made from the source with NEW in OLD's place."""
+        base, work = self.place / f"{name}-base", self.place / name
+        shutil.copytree(self.source, base)
+        shutil.copytree(self.source, work)
+        self.edit(path, old, new, work)
+        said = self.works("refresh", "--mend", name, "--pristine", str(base), str(work))
+        write(self.top / f"kernel/mends/{name}/message",
+              f"SPDX-License-Identifier: GPL-2.0-only\n\nbox: Mend {name}\n\nIt was broken.\n\nGain: it works.\n")
+        return said

@@ -187,6 +187,64 @@ class Prepare(Project):
         self.assertFalse(killed)
 
 
+class Mends(Project):
+    def setUp(self):
+        super().setUp()
+        self.mend("1-one", BOX, "\treturn 0;\n", "\trc = 1;\n\treturn 0;\n")
+        self.mend("2-two", "include/linux/box.h", "int box_close(void);\n", "int box_close(int);\n")
+        self.hook()
+
+    def text(self, path=BOX):
+        return (self.tree / path).read_text()
+
+    def test_mends_and_hooks_land(self):
+        self.works("prepare")
+        self.assertIn("rc = 1", self.text())
+        self.assertIn(KEEP, self.text())
+        self.assertIn("box_close(int)", self.text("include/linux/box.h"))
+        self.assertIn("mends:     2", self.works("status"))
+        self.assertIn("(up to date)", self.works("status"))
+
+    def test_a_control_has_none(self):
+        self.works("build", "lu", "stock")
+        self.assertIn("rc = 1", (self.top / "build/kernel-lu/bzImage").read_text())
+        stock = (self.top / "build/kernel-stock/bzImage").read_text()
+        self.assertNotIn("rc = 1", stock)
+        self.assertIn(KEEP, stock)
+        header = self.top / "build/kernel-stock/headers/include/linux/box.h"
+        self.assertIn("box_close(void)", header.read_text())
+        self.assertIn("rc = 1", self.text())
+        self.assertIn("stock: up to date", self.works("build", "stock"))
+        self.assertIn("lu: up to date", self.works("build", "lu"))
+
+    def test_one_can_be_left_out(self):
+        write(self.top / "kernel/config/bench.config", "CONFIG_BOX=y\n")
+        self.works("build", "bench-without-1-one")
+        self.assertNotIn("rc = 1", (self.top / "build/kernel-bench-without-1-one/bzImage").read_text())
+        header = self.top / "build/kernel-bench-without-1-one/headers/include/linux/box.h"
+        self.assertIn("box_close(int)", header.read_text())
+        self.fails("build", "bench-without-three", says="there is no flavour")
+
+    def test_a_hook_has_to_fit_without_them(self):
+        self.works("prepare")
+        self.edit(BOX, "\trc = 1;\n", "\trc = 1;\n\tbox_keep(box);\n", self.tree)
+        self.works("refresh")
+        self.fails("build", "stock", says="box.c.patch does not fit drivers/iommu/box.c")
+
+    def test_refresh_takes_an_edit_as_a_hook(self):
+        self.works("prepare")
+        before = snapshot(self.top / "kernel/mends")
+        self.edit(BOX, "box_keep", "box_hold", self.tree)
+        self.works("refresh")
+        self.assertEqual(snapshot(self.top / "kernel/mends"), before)
+        self.assertNotIn("rc = 1", self.hook_file(BOX).read_text())
+        self.assertNotIn("written", self.works("prepare"))
+
+    def test_a_mend_that_does_not_fit(self):
+        write(self.source / BOX, DEVICE_C.replace("\treturn 0;\n", ""))
+        self.fails("prepare", says="mend 1-one/drivers/iommu/box.c.patch")
+
+
 class Sources(Project):
     def tarball(self):
         path = self.place / "linux.tar.xz"

@@ -21,10 +21,18 @@ class Series(Project):
         self.overlay("drivers/pci/lid.c", "int lid;\n")
         self.overlay("lib/lid.c", "int lid;\n")
         self.hook()
+        self.reason()
+        self.message("1-pci", "drivers/pci/*", "PCI: Add a lid")
+        self.message("2-iommu", "drivers/iommu/* include/*", "iommu: Keep the box")
+        self.message("3-rest", "*", "treewide: Add the rest")
         self.out = self.place / "series"
 
+    def message(self, name, files, subject):
+        write(self.top / f"kernel/series/{name}.msg",
+              f"SPDX-License-Identifier: GPL-2.0-only\nFiles: {files}\n\n{subject}\n\nA body.\n")
+
     def patches(self):
-        return sorted(self.out.glob("*.patch"))
+        return [*sorted((self.out / "mends").glob("*.patch")), *sorted(self.out.glob("*.patch"))]
 
     def apply(self):
         git = ["git", "-C", self.source, "-c", "user.name=n", "-c", "user.email=e@localhost"]
@@ -39,6 +47,44 @@ class Series(Project):
         self.assertEqual(len(names), 3, names)
         self.assertTrue(names[0].startswith("0001-PCI"), names)
         self.assertTrue(names[1].startswith("0002-iommu"), names)
+
+    def test_messages(self):
+        self.works("export", str(self.out))
+        text = self.patches()[1].read_text()
+        self.assertIn("Subject: [PATCH] iommu: Keep the box\n\nA body.\n\ndrivers/iommu/box.c:\n"
+                      "  The box is kept.\n---", text)
+        self.assertNotIn("SPDX", text.split("\n---", 1)[0])
+
+    def test_the_longest_pattern_takes_a_file(self):
+        self.message("0-lid", "drivers/iommu/lid*", "iommu: Add a lid")
+        self.works("export", str(self.out))
+        self.assertIn("lid.c", self.patches()[0].read_text())
+        self.assertNotIn("lid.c", self.patches()[2].read_text())
+
+    def test_a_file_without_a_message(self):
+        (self.top / "kernel/series/3-rest.msg").unlink()
+        self.fails("export", str(self.out), says="no message in kernel/series is for lib/lid.c")
+
+    def test_mends_are_a_series_of_their_own(self):
+        self.mend("1-check", BOX, "\treturn 0;\n", "\trc = 1;\n\treturn 0;\n")
+        self.works("export", str(self.out))
+        self.assertEqual([path.parent.name for path in self.patches()], ["mends", *["series"] * 3])
+        self.assertIn("Subject: [PATCH] box: Mend 1-check\n\nIt was broken.\n", self.patches()[0].read_text())
+        self.apply()
+        text = (self.source / BOX).read_text()
+        self.assertIn("box_keep", text)
+        self.assertIn("rc = 1", text)
+
+    def test_check_wants_reasons(self):
+        self.hook_file(BOX).unlink()
+        self.hook()
+        self.fails("check", says="these do not say why: hooks/drivers/iommu/box.c.patch")
+
+    def test_check_wants_the_gain_of_a_mend(self):
+        self.mend("1-check", BOX, "\treturn 0;\n", "\trc = 1;\n\treturn 0;\n")
+        message = self.top / "kernel/mends/1-check/message"
+        message.write_text(message.read_text().replace("Gain: it works.\n", ""))
+        self.fails("check", says="mend 1-check has no message that tells its gain")
 
     def test_applies(self):
         self.works("export", str(self.out))

@@ -6,7 +6,7 @@
 
 #include <linux/file.h>
 #include <linux/folio_batch.h>
-#include <linux/kho/abi/iommufd.h>
+#include <linux/kho/abi/memfd.h>
 #include <linux/liveupdate.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
@@ -14,18 +14,28 @@
 #include "memfd_luo_hold.h"
 
 /**
+ * memfd_luo_mark - Tell the next kernel whether a memfd is to be held
+ * @ser:  Its record
+ * @args: What LUO gave to the freeze callback
+ */
+void memfd_luo_mark(struct memfd_luo_ser *ser,
+		    const struct liveupdate_file_op_args *args)
+{
+	ser->flags = args->needed ? MEMFD_LUO_NEEDED : 0;
+}
+
+/**
  * memfd_luo_hold - Freeze a memfd that is being retrieved
- * @args: What LUO gave to the retrieve callback
+ * @ser:  Its record
  * @file: The memfd, still empty
  *
- * Nothing is done in a session without an iommufd.
+ * Nothing is done if no other file depended on it.
  */
-void memfd_luo_hold(const struct liveupdate_file_op_args *args,
-		    struct file *file)
+void memfd_luo_hold(const struct memfd_luo_ser *ser, struct file *file)
 {
 	struct inode *inode = file_inode(file);
 
-	if (!liveupdate_session_has(args, IOMMUFD_LU_COMPATIBLE))
+	if (!(ser->flags & MEMFD_LUO_NEEDED))
 		return;
 
 	inode_lock(inode);

@@ -8,10 +8,11 @@
 
 struct file;
 struct liveupdate_file_op_args;
+struct memfd_luo_ser;
 
 /*
- * In a session with an iommufd a device may write to a memfd's memory through a
- * table of the previous kernel, which no pin in this kernel tells of. So until
+ * When a device depends on a memfd it may write to its memory through a table of
+ * the previous kernel, which no pin in this kernel tells of. So until
  * finish the file stays frozen, as it was from preserve on, and the reference
  * to each folio that came from KHO is kept, which stops migration and reclaim.
  * When retrieve fails, the folios are lost until the next kexec.
@@ -21,7 +22,7 @@ struct liveupdate_file_op_args;
  */
 static inline bool memfd_luo_held(struct inode *inode)
 {
-	return IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE) &&
+	return IS_ENABLED(CONFIG_LIVEUPDATE_DEVICES) &&
 	       SHMEM_I(inode)->flags & SHMEM_F_MAPPING_FROZEN;
 }
 
@@ -36,16 +37,22 @@ static inline u64 memfd_luo_nr_discard(struct inode *inode, u64 nr_folios)
 	return memfd_luo_held(inode) ? 0 : nr_folios;
 }
 
-#ifdef CONFIG_IOMMU_LIVEUPDATE
+#ifdef CONFIG_LIVEUPDATE_DEVICES
 
-void memfd_luo_hold(const struct liveupdate_file_op_args *args,
-		    struct file *file);
+void memfd_luo_mark(struct memfd_luo_ser *ser,
+		    const struct liveupdate_file_op_args *args);
+void memfd_luo_hold(const struct memfd_luo_ser *ser, struct file *file);
 int memfd_luo_hold_whole(struct file *file);
 void memfd_luo_unhold(struct liveupdate_file_op_args *args);
 
 #else
 
-static inline void memfd_luo_hold(const struct liveupdate_file_op_args *args,
+static inline void memfd_luo_mark(struct memfd_luo_ser *ser,
+				  const struct liveupdate_file_op_args *args)
+{
+}
+
+static inline void memfd_luo_hold(const struct memfd_luo_ser *ser,
 				  struct file *file)
 {
 }

@@ -298,9 +298,6 @@ bool iommu_lu_attach_refused(struct device *dev);
 bool iommu_lu_jumping(void);
 void iommu_lu_jump(void);
 
-/* Old kernel, for kexec_file_load() */
-void iommu_lu_read_image(struct kimage *image);
-
 /* New kernel, for IOMMU drivers: before LUO is up, and after */
 bool iommu_lu_early_kept(phys_addr_t phys, size_t size);
 struct iommu_lu_unit *
@@ -354,10 +351,6 @@ bool iommufd_lu_preserved_with(struct iommufd_ctx *ictx,
 			       const struct liveupdate_file_op_args *args);
 
 #else /* CONFIG_IOMMU_LIVEUPDATE */
-
-static inline void iommu_lu_read_image(struct kimage *image)
-{
-}
 
 static inline bool iommu_lu_device_fixed(struct device *dev)
 {

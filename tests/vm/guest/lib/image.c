@@ -11,7 +11,9 @@
 
 #include "image.h"
 
-#define WRITES "/sys/kernel/iommu_liveupdate/writes"
+#define WRITES "/sys/kernel/liveupdate/writes"
+/* Where kernels of version 1 have it */
+#define WRITES_V1 "/sys/kernel/iommu_liveupdate/writes"
 #define MAGIC "LU-READS"
 #define COUNT_AT 20
 #define NAMES_AT 24
@@ -35,6 +37,8 @@ static int read_writes(void)
 	FILE *f = fopen(WRITES, "re");
 	int count = 0;
 
+	if (!f)
+		f = fopen(WRITES_V1, "re");
 	if (!f)
 		return -errno;
 	while (count < WRITES_MAX && fgets(line, sizeof(line), f)) {

@@ -12,6 +12,10 @@
 #include <linux/types.h>
 #include <linux/vfio.h>
 
+/*
+ * Of the kernel's linux/iommufd-liveupdate.h, which has the numbers. This copy is
+ * for a build against the headers of the system, and has to be kept equal.
+ */
 #ifndef IOMMU_HWPT_LU_PRESERVE
 struct iommu_hwpt_lu_preserve {
 	__u32 size;

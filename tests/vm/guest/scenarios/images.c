@@ -182,7 +182,7 @@ static void check_list(const char *path)
 	      "names iommu-v2-4k");
 	if (fd < 0)
 		return;
-	check(path + strlen("/sys/kernel/iommu_liveupdate/"),
+	check(path + strlen("/sys/kernel/liveupdate/"),
 	      write(fd, want, 1) < 0, "cannot be written");
 	close(fd);
 }
@@ -191,8 +191,8 @@ static int images_old(unsigned int stage)
 {
 	struct vm_plan plan;
 
-	check_list("/sys/kernel/iommu_liveupdate/reads");
-	check_list("/sys/kernel/iommu_liveupdate/writes");
+	check_list("/sys/kernel/liveupdate/reads");
+	check_list("/sys/kernel/liveupdate/writes");
 	owner_plan(&plan, SESSION);
 	plan.bytes = 256 << 20;
 	if (owner_create(&vm, &plan))

@@ -14,6 +14,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommufd.h>
 #include <linux/liveupdate.h>
+#include <linux/liveupdate-devices.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/pagemap.h>
@@ -333,7 +334,7 @@ void iommufd_lu_hwpt_destroy(struct iommufd_hwpt_paging *hwpt)
 bool iommufd_lu_preserved_with(struct iommufd_ctx *ictx,
 			       const struct liveupdate_file_op_args *args)
 {
-	return liveupdate_preserved_with(args, ictx->file);
+	return liveupdate_depend(args, ictx->file);
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_lu_preserved_with, "IOMMUFD");
 
@@ -404,7 +405,7 @@ static int check_area(const struct liveupdate_file_op_args *args,
 	if (!pages)
 		return -EBUSY;
 	if (pages->type != IOPT_ADDRESS_FILE ||
-	    !liveupdate_preserved_with(args, pages->file))
+	    !liveupdate_depend(args, pages->file))
 		return -EINVAL;
 
 	proof.map = pages->file->f_mapping;

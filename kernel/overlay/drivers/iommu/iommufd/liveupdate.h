@@ -4,10 +4,9 @@
 
 #include <linux/types.h>
 
-struct iommufd_ctx;
-struct iommufd_hwpt_paging;
+#include "iommufd_private.h"
+
 struct iommufd_lu_ser;
-struct iommufd_ucmd;
 
 extern const struct file_operations iommufd_fops;
 
@@ -22,6 +21,11 @@ bool iommufd_lu_busy(struct iommufd_ctx *ictx, u32 id);
 void iommufd_lu_hwpt_destroy(struct iommufd_hwpt_paging *hwpt_paging);
 void iommufd_lu_release(struct iommufd_ctx *ictx);
 const char *iommufd_lu_ser_error(const struct iommufd_lu_ser *ser, size_t max);
+
+static inline bool iommufd_lu_fixed(const struct io_pagetable *iopt)
+{
+	return iopt->lu_fixed;
+}
 
 #else
 
@@ -46,6 +50,11 @@ iommufd_lu_hwpt_destroy(struct iommufd_hwpt_paging *hwpt_paging)
 
 static inline void iommufd_lu_release(struct iommufd_ctx *ictx)
 {
+}
+
+static inline bool iommufd_lu_fixed(const struct io_pagetable *iopt)
+{
+	return false;
 }
 
 #endif

@@ -14,10 +14,10 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/liveupdate.h>
+#include <linux/liveupdate-devices.h>
 #include <linux/mutex.h>
 #include <linux/xarray.h>
 
-#include "image.h"
 #include "internal.h"
 
 /**
@@ -154,14 +154,9 @@ void iommu_lu_out_end(struct iommu_lu_out *out)
 int iommu_lu_freeze(void)
 {
 	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_FREEZE);
-	struct kimage *image = READ_ONCE(kexec_image);
 	int ret;
 
-	if (!image || !image->kho.fdt || image->preserve_context) {
-		pr_err("the loaded kexec image takes no handover, load it with kexec_file_load()\n");
-		return -EINVAL;
-	}
-	ret = iommu_lu_check_image(image);
+	ret = liveupdate_image_check();
 	if (ret)
 		return ret;
 

@@ -8,6 +8,13 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+/* Not assigned by anybody: they stay until iommufd.h gives others */
+enum {
+	IOMMUFD_CMD_HWPT_LU_PRESERVE = 0x96,
+	IOMMUFD_CMD_HWPT_LU_UNPRESERVE = 0x97,
+	IOMMUFD_CMD_HWPT_LU_RESTORE = 0x98,
+};
+
 /**
  * struct iommu_hwpt_lu_preserve - ioctl(IOMMU_HWPT_LU_PRESERVE)
  * @size:    sizeof(struct iommu_hwpt_lu_preserve)

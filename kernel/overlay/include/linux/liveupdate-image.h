@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What this kernel reads, for the two places that carry it: the kernel itself,
- * and the part of its image that is not compressed
+ * and the part of its image that is not compressed. This is the one list of all
+ * subsystems that hand something over.
  */
-#ifndef __LINUX_IOMMU_LIVEUPDATE_IMAGE_H
-#define __LINUX_IOMMU_LIVEUPDATE_IMAGE_H
+#ifndef __LINUX_LIVEUPDATE_IMAGE_H
+#define __LINUX_LIVEUPDATE_IMAGE_H
 
 #include <linux/kho/abi/image.h>
 #include <linux/kho/abi/iommu.h>
@@ -14,15 +15,18 @@
 #include <linux/kho/abi/memfd.h>
 #include <linux/kho/abi/vfio_pci.h>
 
+/* Every subsystem that has records has a line here, and one in lu_image */
 enum {
 	LU_IMAGE_KHO,
 	LU_IMAGE_LUO,
 	LU_IMAGE_MEMFD,
+#if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE)
 	LU_IMAGE_IOMMU,
-#ifdef CONFIG_IOMMUFD_LIVEUPDATE
+#endif
+#if IS_ENABLED(CONFIG_IOMMUFD_LIVEUPDATE)
 	LU_IMAGE_IOMMUFD,
 #endif
-#ifdef CONFIG_VFIO_PCI_LIVEUPDATE
+#if IS_ENABLED(CONFIG_VFIO_PCI_LIVEUPDATE)
 	LU_IMAGE_VFIO_PCI,
 #endif
 	LU_IMAGE_NAMES
@@ -50,14 +54,16 @@ static const struct lu_image lu_image __used __aligned(LU_IMAGE_ALIGN) = {
 		[LU_IMAGE_KHO] = KHO_FDT_COMPATIBLE,
 		[LU_IMAGE_LUO] = LUO_ABI_COMPATIBLE,
 		[LU_IMAGE_MEMFD] = MEMFD_LUO_FH_COMPATIBLE,
+#if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE)
 		[LU_IMAGE_IOMMU] = IOMMU_LU_FLB_COMPATIBLE,
-#ifdef CONFIG_IOMMUFD_LIVEUPDATE
+#endif
+#if IS_ENABLED(CONFIG_IOMMUFD_LIVEUPDATE)
 		[LU_IMAGE_IOMMUFD] = IOMMUFD_LU_COMPATIBLE,
 #endif
-#ifdef CONFIG_VFIO_PCI_LIVEUPDATE
+#if IS_ENABLED(CONFIG_VFIO_PCI_LIVEUPDATE)
 		[LU_IMAGE_VFIO_PCI] = VFIO_PCI_LU_COMPATIBLE,
 #endif
 	},
 };
 
-#endif /* __LINUX_IOMMU_LIVEUPDATE_IMAGE_H */
+#endif /* __LINUX_LIVEUPDATE_IMAGE_H */

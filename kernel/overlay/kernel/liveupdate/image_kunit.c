@@ -3,11 +3,10 @@
  * Test how an image is searched for what its kernel reads
  */
 #include <kunit/test.h>
-#include <linux/iommu-liveupdate-image.h>
+#include <linux/liveupdate-devices.h>
+#include <linux/liveupdate-image.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
-
-#include "../image.h"
 
 #define IMAGE_SIZE	SZ_8K
 /* Where it is put, with most of the image on both sides */
@@ -119,7 +118,7 @@ static struct kunit_case image_cases[] = {
 };
 
 static struct kunit_suite image_suite = {
-	.name = "iommu_liveupdate_image",
+	.name = "liveupdate_image",
 	.init = image_init,
 	.test_cases = image_cases,
 };

@@ -2,19 +2,17 @@
 /*
  * Which handovers the next kernel reads, known before it runs
  */
-#define pr_fmt(fmt) "iommu: liveupdate: " fmt
+#define pr_fmt(fmt) "liveupdate: " fmt
 
 #include <linux/align.h>
 #include <linux/init.h>
-#include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-image.h>
 #include <linux/kexec.h>
 #include <linux/kobject.h>
+#include <linux/liveupdate-devices.h>
+#include <linux/liveupdate-image.h>
 #include <linux/overflow.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
-
-#include "image.h"
 
 /**
  * DOC: The next kernel
@@ -27,7 +25,7 @@
  * image at hand, and at freeze, when there is still a way back, it has to
  * contain all that this kernel writes.
  *
- * The same two lists are in /sys/kernel/iommu_liveupdate/, for tools.
+ * The same two lists are in /sys/kernel/liveupdate/, for tools.
  */
 
 /* What this kernel writes, of everything the one version that it reads */
@@ -87,14 +85,14 @@ static bool image_reads(const struct lu_image_ser *ser, const char *name)
 }
 
 /**
- * iommu_lu_read_image - Look at an image that is being loaded
+ * liveupdate_image_read - Look at an image that is being loaded
  * @image: The image, with its kernel still in a buffer
  *
  * An image that says nothing can be loaded; it takes no handover.
  *
  * Context: kexec_file_load(), may sleep.
  */
-void iommu_lu_read_image(struct kimage *image)
+void liveupdate_image_read(struct kimage *image)
 {
 	const struct lu_image_ser *ser;
 
@@ -105,14 +103,25 @@ void iommu_lu_read_image(struct kimage *image)
 }
 
 /**
- * iommu_lu_check_image - Does the next kernel read what this one writes?
- * @image: The loaded image
+ * liveupdate_image_check - Does the next kernel take what this one hands over?
  *
- * Context: Freeze, before the point of no return.
- * Return: 0, or -EPROTONOSUPPORT when there is something it does not read.
+ * Not everything that LUO preserves needs this: a memfd that is lost harms
+ * nobody. A handler of devices at work asks.
+ *
+ * Context: From the freeze callback of a file handler, before the point of no
+ * return.
+ * Return: 0; -EINVAL when the loaded image would get nothing, which is so for
+ * one loaded by kexec_load(); -EPROTONOSUPPORT when there is something that its
+ * kernel does not read.
  */
-int iommu_lu_check_image(const struct kimage *image)
+int liveupdate_image_check(void)
 {
+	const struct kimage *image = READ_ONCE(kexec_image);
+
+	if (!image || !image->kho.fdt || image->preserve_context) {
+		pr_err("the loaded kexec image takes no handover, load it with kexec_file_load()\n");
+		return -EINVAL;
+	}
 	if (!image->lu_reads) {
 		pr_err("the loaded kernel says nothing of what it reads, so it knows no devices at work\n");
 		return -EPROTONOSUPPORT;
@@ -162,7 +171,7 @@ static int __init lu_image_init(void)
 	struct kobject *kobj;
 	int ret;
 
-	kobj = kobject_create_and_add("iommu_liveupdate", kernel_kobj);
+	kobj = kobject_create_and_add("liveupdate", kernel_kobj);
 	if (!kobj)
 		return -ENOMEM;
 	ret = sysfs_create_files(kobj, lu_image_attrs);
