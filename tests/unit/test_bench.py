@@ -13,8 +13,8 @@ sys.dont_write_bytecode = True
 from cost import figures, measure, points, scale, table  # noqa: E402
 from host import cases, machine  # noqa: E402
 
-SIZES = {"iommu_lu_attachment_ser": 64, "iommu_lu_device_ser": 64, "iommu_lu_domain_ser": 96, "iommu_lu_unit_ser": 80,
-         "iommufd_lu_hwpt_ser": 24}
+SIZES = {"iommu_lu_attachment_ser": 64, "iommu_lu_device_ser": 64, "iommu_lu_domain_ser": 96,
+         "iommu_lu_unit_ser": 80, "iommufd_lu_hwpt_ser": 24}
 KEXEC = 1_000_000
 
 
