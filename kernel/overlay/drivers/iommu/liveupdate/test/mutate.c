@@ -305,7 +305,7 @@ static bool find_pages(struct place *place, enum kind kind)
 }
 
 /* What a record of a file's starts in: the first HWPT is in the first page */
-static bool find_user(struct place *place, enum kind kind)
+static bool find_user_ser(struct place *place, enum kind kind)
 {
 	u64 phys;
 
@@ -340,7 +340,7 @@ static bool find(struct place *place, enum kind kind)
 		return find_pages(place, kind);
 	case IOMMUFD:
 	case VFIO:
-		return find_user(place, kind);
+		return find_user_ser(place, kind);
 	default:
 		return find_record(place, kind);
 	}
