@@ -278,12 +278,14 @@ void iommu_lu_forget_device(struct device *dev)
  * What comes back in its place is another device.
  *
  * Context: With group->mutex held.
- * Return: true when it is attached to a restored domain; it was alone in its
- * group then, and the driver blocks it when it releases it.
+ * Return: true when its group is on a restored domain, or blocked because of it:
+ * when it was alone in there, nothing is attached to that any more. The driver
+ * blocks the device when it releases it.
  */
 bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
 {
 	struct iommu_lu_device *lu;
+	bool rejected;
 
 	if (!dev->iommu || !dev->iommu->lu)
 		return false;
@@ -292,8 +294,9 @@ bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
 	lu = dev->iommu->lu;
 	if (!lu || lu->state == IOMMU_LU_PRESERVED)
 		return false;
+	rejected = lu->state == IOMMU_LU_REJECTED;
 	unlink_device(dev, lu);
-	return iommu_lu_domain_restored(domain);
+	return rejected || iommu_lu_domain_restored(domain);
 }
 
 /* ---- Devices get their owner back ---------------------------------------- */
