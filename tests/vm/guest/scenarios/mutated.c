@@ -102,8 +102,12 @@ static int begin(unsigned int stage)
 	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
-	/* Few: a drive of QEMU finishes all of them before it resets. */
+	/*
+	 * Few, and no more than these: a drive of QEMU finishes all of them
+	 * before it resets, and what is under way at a detach never ends.
+	 */
 	plan.reads = 512;
+	plan.keep_reading = false;
 	plan.bytes = 256 << 20;
 	if (owner_create(&vm, &plan))
 		return -1;

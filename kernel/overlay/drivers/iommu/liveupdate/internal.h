@@ -109,7 +109,6 @@ static inline bool iommu_lu_device_unseen(const struct iommu_lu_device *lu)
 	return lu->state == IOMMU_LU_INCOMING && !lu->linked;
 }
 
-
 /* claims.c */
 int iommu_lu_claim(struct iommu_lu_in *in, phys_addr_t phys, unsigned int order,
 		   unsigned long claim);

@@ -193,6 +193,7 @@ static const char *list_error(const struct iommu_lu_pages *pages, u64 phys,
 			      u32 index, u64 left)
 {
 	const struct iommu_lu_pages_ser *ser;
+	bool last;
 
 	if (iommu_preserved_size(phys) != PAGE_SIZE)
 		return "a page of its list is not preserved";
@@ -200,7 +201,8 @@ static const char *list_error(const struct iommu_lu_pages *pages, u64 phys,
 	if (ser->magic != IOMMU_LU_MAGIC_PAGES || ser->kind != pages->kind ||
 	    ser->owner != pages->owner || ser->index != index)
 		return "a page of its list is something else";
-	if (ser->nr != min(left, PER_PAGE) || !ser->next != (left <= PER_PAGE))
+	last = left <= PER_PAGE;
+	if (ser->nr != min(left, PER_PAGE) || !ser->next != last)
 		return "its list has another length";
 	if (ser->crc != list_crc(ser))
 		return "a page of its list has a wrong CRC";

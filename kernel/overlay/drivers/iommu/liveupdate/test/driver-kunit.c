@@ -18,7 +18,6 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
-#include <asm/pci.h>
 
 #include "../../iommu-pages.h"
 #include "../internal.h"
