@@ -317,7 +317,9 @@ static void await_stuck(void)
 		struct device *d = &vm.device[i];
 		uint64_t all = d->state->nvme.submitted, left;
 
-		if (d->state->kind != DEVICE_NVME || outcome[i].blocked)
+		/* One that was detached gets nothing any more, and is reset */
+		if (d->state->kind != DEVICE_NVME || outcome[i].blocked ||
+		    outcome[i].bound)
 			continue;
 		left = all - device_progress(d);
 		check(name_for("reads-home", i), device_await_total(d, all),
