@@ -4,7 +4,7 @@
  */
 #include <linux/error-injection.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>

@@ -5,10 +5,6 @@
 #ifndef __LINUX_IOMMU_LIVEUPDATE_STEPS_H
 #define __LINUX_IOMMU_LIVEUPDATE_STEPS_H
 
-#include <linux/cleanup.h>
-#include <linux/timex.h>
-#include <linux/types.h>
-
 /**
  * enum iommu_lu_step - What is done for a live update
  * @IOMMU_LU_STEP_PROVE:    Old kernel, all running: what is mapped is kept
@@ -32,33 +28,5 @@ enum iommu_lu_step {
 	IOMMU_LU_STEP_FREE,
 	IOMMU_LU_STEPS
 };
-
-#ifdef CONFIG_IOMMU_LIVEUPDATE_DEBUGFS
-void iommu_lu_step_add(enum iommu_lu_step step, u64 cycles);
-void iommu_lu_steps_say(void);
-#else
-static inline void iommu_lu_step_add(enum iommu_lu_step step, u64 cycles)
-{
-}
-
-static inline void iommu_lu_steps_say(void)
-{
-}
-#endif
-
-struct iommu_lu_lap {
-	enum iommu_lu_step step;
-	cycles_t start;
-};
-
-/*
- * CLASS(iommu_lu_lap, lap)(step): from here to the end of the block. Not around
- * a message: whoever prints may have to wait for the console, or to write what
- * others have said.
- */
-DEFINE_CLASS(iommu_lu_lap, struct iommu_lu_lap,
-	     iommu_lu_step_add(_T.step, get_cycles() - _T.start),
-	     ((struct iommu_lu_lap){ .step = step, .start = get_cycles() }),
-	     enum iommu_lu_step step)
 
 #endif /* __LINUX_IOMMU_LIVEUPDATE_STEPS_H */

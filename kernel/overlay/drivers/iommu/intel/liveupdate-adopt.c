@@ -10,7 +10,7 @@
 #include <linux/dmar.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu_vtd.h>
 #include <linux/pci.h>

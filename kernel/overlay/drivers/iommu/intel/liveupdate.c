@@ -8,7 +8,7 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/generic_pt/liveupdate.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu_vtd.h>

@@ -7,7 +7,6 @@
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kho/abi/iommu.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>

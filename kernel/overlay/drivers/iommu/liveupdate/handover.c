@@ -9,7 +9,7 @@
 #include <linux/io.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/kexec.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu.h>
@@ -200,12 +200,15 @@ EXPORT_SYMBOL_GPL(iommu_lu_jumping);
 void iommu_lu_jump(void)
 {
 	struct iommu_lu_unit *unit;
+	unsigned int units = 0;
 
 	if (!iommu_lu_jumping())
 		return;
-	list_for_each_entry(unit, &iommu_lu_out.unit_list, link)
+	list_for_each_entry(unit, &iommu_lu_out.unit_list, link) {
 		iommu_lu_unit_ops(unit)->jump(unit);
-	iommu_lu_steps_say();
+		units++;
+	}
+	trace_iommu_liveupdate_jump_tp(units);
 }
 
 /**

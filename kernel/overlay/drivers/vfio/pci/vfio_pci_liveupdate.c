@@ -9,7 +9,7 @@
 #include <linux/crc32.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/iommu-liveupdate-steps.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/vfio_pci.h>
 #include <linux/liveupdate.h>

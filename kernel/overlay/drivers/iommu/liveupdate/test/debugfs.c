@@ -11,10 +11,10 @@
 #include <linux/debugfs.h>
 #include <linux/init.h>
 #include <linux/iommu.h>
-#include <linux/iommu-liveupdate-steps.h>
 #include <linux/kexec_handover.h>
 #include <linux/moduleparam.h>
 #include <linux/seq_file.h>
+#include <trace/events/iommu_liveupdate.h>
 
 #include "../internal.h"
 
@@ -30,46 +30,36 @@ static struct {
 	atomic_t times;
 } steps[IOMMU_LU_STEPS];
 
-static const char *const step_names[IOMMU_LU_STEPS] = {
-	[IOMMU_LU_STEP_PROVE] = "prove",
-	[IOMMU_LU_STEP_TABLES] = "tables",
-	[IOMMU_LU_STEP_FREEZE] = "freeze",
-	[IOMMU_LU_STEP_SHUTDOWN] = "shutdown",
-	[IOMMU_LU_STEP_ADOPT] = "adopt",
-	[IOMMU_LU_STEP_PROBE] = "probe",
-	[IOMMU_LU_STEP_RETRIEVE] = "retrieve",
-	[IOMMU_LU_STEP_FREE] = "free",
-};
+#undef STEP
+#undef STEP_LAST
+#define STEP(step, name)	[step] = name,
+#define STEP_LAST(step, name)	[step] = name,
+static const char *const step_names[IOMMU_LU_STEPS] = { IOMMU_LU_STEP_NAMES };
 
-/**
- * iommu_lu_step_add - A step was made
- * @step:   Which one
- * @cycles: What it took
- *
- * Context: Any.
- */
-void iommu_lu_step_add(enum iommu_lu_step step, u64 cycles)
+static void count_step(void *unused, enum iommu_lu_step step, u64 cycles)
 {
 	atomic64_add(cycles, &steps[step].cycles);
 	atomic_inc(&steps[step].times);
 }
-EXPORT_SYMBOL_GPL(iommu_lu_step_add);
 
-/**
- * iommu_lu_steps_say - The old kernel ends: print its share, if asked to
- *
- * Context: Any.
- */
-void iommu_lu_steps_say(void)
+static void say_all_steps(void *unused, unsigned int units)
 {
-	if (!say_steps)
-		return;
 	for (int i = 0; i < IOMMU_LU_STEPS; i++)
 		if (atomic_read(&steps[i].times))
 			pr_notice("step %s %lld %d\n", step_names[i],
 				  atomic64_read(&steps[i].cycles),
 				  atomic_read(&steps[i].times));
 }
+
+/* Before the IOMMUs, which are taken over by a rootfs_initcall() */
+static int __init iommu_lu_watch_steps(void)
+{
+	if (!say_steps)
+		return 0;
+	return register_trace_iommu_liveupdate_step(count_step, NULL) ?:
+	       register_trace_iommu_liveupdate_jump_tp(say_all_steps, NULL);
+}
+core_initcall(iommu_lu_watch_steps);
 
 static void show_arrays(struct seq_file *m, const char *side,
 			struct iommu_lu_records *units,
@@ -139,8 +129,9 @@ static int __init iommu_lu_debugfs_init(void)
 {
 	debugfs_create_file("liveupdate", 0400, iommu_debugfs_dir, NULL,
 			    &liveupdate_fops);
-	debugfs_create_file("liveupdate_steps", 0400, iommu_debugfs_dir, NULL,
-			    &liveupdate_steps_fops);
+	if (say_steps)
+		debugfs_create_file("liveupdate_steps", 0400, iommu_debugfs_dir,
+				    NULL, &liveupdate_steps_fops);
 	return 0;
 }
 late_initcall(iommu_lu_debugfs_init);
