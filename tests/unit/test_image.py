@@ -97,10 +97,20 @@ class Image(unittest.TestCase):
     def test_command_line(self):
         good = "console=ttyS0 liveupdate=on intel_iommu=on"
         self.assertEqual(self.run_on(said(NAMES), f"--append={good}")[0], 0)
+        harmless = good + " maxcpus=1 pci=realloc,assign-busses acpi=force"
+        self.assertEqual(self.run_on(said(NAMES), f"--append={harmless}")[0], 0)
         for words, why in (("quiet", "liveupdate=on is missing"),
                            (good + " kho=off", "kho is turned off"),
                            (good + " intel_iommu=off", "intel_iommu is turned off"),
-                           (good + " iommu=off", "iommu is turned off")):
+                           (good + " iommu=off", "iommu is turned off"),
+                           (good + " mem=900M", "mem: memory that was handed over"),
+                           (good + " memmap=1G$1G", "memmap: memory that was"),
+                           (good + " intremap=off", "interrupt remapping is turned off"),
+                           (good + " nox2apic", "nox2apic: the format"),
+                           (good + " noapic", "noapic: interrupt remapping"),
+                           (good + " maxcpus=0", "interrupt remapping is turned off"),
+                           (good + " acpi=off", "does not find the IOMMU"),
+                           (good + " pci=realloc,noacpi", "where they were")):
             status, _, err = self.run_on(said(NAMES), f"--append={words}")
             self.assertEqual(status, 1)
             self.assertIn(why, err)

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PCI devices that stay on the bus across a live update
+ * PCI functions that stay as they are across a live update
  */
+#define pr_fmt(fmt) "PCI: live update: " fmt
+
+#include <linux/cleanup.h>
 #include <linux/error-injection.h>
-#include <linux/iommu-liveupdate.h>
 #include <linux/iommu-liveupdate-lap.h>
+#include <linux/kexec.h>
+#include <linux/kexec_handover.h>
+#include <linux/log2.h>
+#include <linux/liveupdate.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pci-liveupdate.h>
+#include <linux/suspend.h>
 #include <linux/xarray.h>
+
+#include "liveupdate.h"
+#include "pci.h"
 
 /**
  * DOC: PCI live update
@@ -19,58 +29,199 @@
  * device must not do in between is raise interrupts: nobody could take them,
  * and the table they are remapped by is gone.
  *
+ * The tables of the IOMMU know a device by its number only. So the next kernel
+ * gets a record of each kept device and of each bridge above one, and looks at
+ * it when it enumerates the bus, before it changes anything: a function is taken
+ * for a kept one only when it is the same in all that can be read, behind the
+ * same bridges. While there is one, no bus gets another number, no window of a
+ * bridge above one is moved, and what the command line says about ACS and ARI is
+ * for all others.
+ *
+ * Who wants to know whether a device is to stay as it is asks here: the IOMMU
+ * core, iommufd and vfio ask PCI, and PCI asks none of them. They tell it what
+ * has become of the device. One that is rejected, or that nobody has taken over,
+ * is reset before any driver is bound to it (pci_liveupdate_quiesce()).
+ *
  * A bridge is kept as long as one device below it is, so there is a count for
  * each function.
  *
- * Locks: kept_lock is innermost. The shutdown path reads without it, when
- * nothing is preserved or unpreserved any more.
+ * Unhappy paths:
+ *
+ * - The records cannot be read: no bus is renumbered, the IOMMU core gets no
+ *   device confirmed and blocks all it has records of.
+ * - Another function is in the place of a kept one: it is not taken for it, and
+ *   the IOMMU's record is rejected.
+ * - A reset does not work: no driver is bound.
+ * - Somebody wants to sleep: that fails until nothing is kept any more, because
+ *   the IOMMU would be off meanwhile.
+ *
+ * Locks: LUO's are outside of kept_lock and in_lock, which are innermost. The
+ * shutdown path reads without them, when nothing is preserved or unpreserved any
+ * more.
  */
+struct pci_lu_kept {
+	struct pci_dev *pdev;
+	unsigned int users;
+	bool device;
+};
+
 static DEFINE_MUTEX(kept_lock);
-/* Segment and requester ID to how often the function is kept */
+/* By segment and requester ID */
 static DEFINE_XARRAY(kept);
+static unsigned int nr_kept;
+/* Devices that are past the last check */
+static unsigned int nr_frozen;
+static struct pci_lu_ser *outgoing;
 
-static unsigned long kept_key(struct pci_dev *pdev)
-{
-	return (unsigned long)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
-}
+/* ---- The table for the next kernel --------------------------------------- */
 
-static int kept_add(struct pci_dev *pdev, long delta)
+static int grow_table(unsigned int nr)
 {
-	void *old = xa_load(&kept, kept_key(pdev));
-	long nr = (old ? xa_to_value(old) : 0) + delta;
+	size_t size = nr * sizeof(struct pci_lu_function_ser);
+	u32 pages = roundup_pow_of_two(DIV_ROUND_UP(size, PAGE_SIZE));
+	void *table, *old;
 
 	lockdep_assert_held(&kept_lock);
 
-	if (nr)
-		return xa_err(xa_store(&kept, kept_key(pdev), xa_mk_value(nr),
-				       GFP_KERNEL));
-	xa_erase(&kept, kept_key(pdev));
+	if (outgoing->table && outgoing->pages >= pages)
+		return 0;
+	if (nr > PCI_LU_MAX_FUNCTIONS)
+		return -E2BIG;
+	table = kho_alloc_preserve(pages << PAGE_SHIFT);
+	if (IS_ERR(table))
+		return PTR_ERR(table);
+	old = outgoing->table ? phys_to_virt(outgoing->table) : NULL;
+	if (old) {
+		memcpy(table, old, outgoing->pages << PAGE_SHIFT);
+		kho_unpreserve_free(old);
+	}
+	outgoing->table = virt_to_phys(table);
+	outgoing->pages = pages;
 	return 0;
 }
 
+/* In the order of the keys, in which the next kernel looks them up */
+static void write_table(void)
+{
+	struct pci_lu_function_ser *ser = phys_to_virt(outgoing->table);
+	struct pci_lu_kept *pos;
+	unsigned long key;
+
+	lockdep_assert_held(&kept_lock);
+
+	outgoing->nr = nr_kept;
+	xa_for_each(&kept, key, pos)
+		pci_lu_record_fill(ser++, pos->pdev, pos->device);
+	outgoing->crc = pci_lu_table_crc(phys_to_virt(outgoing->table),
+					 outgoing->nr);
+}
+
+static int kept_get(struct pci_dev *pdev, bool device)
+{
+	struct pci_lu_kept *old = xa_load(&kept, pci_lu_key_of(pdev));
+	int ret;
+
+	lockdep_assert_held(&kept_lock);
+
+	if (old) {
+		old->users++;
+		return 0;
+	}
+	ret = grow_table(nr_kept + 1);
+	if (ret)
+		return ret;
+
+	struct pci_lu_kept *new __free(kfree) = kzalloc_obj(*new);
+
+	if (!new)
+		return -ENOMEM;
+	*new = (struct pci_lu_kept){
+		.pdev = pdev, .users = 1, .device = device,
+	};
+	ret = xa_err(xa_store(&kept, pci_lu_key_of(pdev), new, GFP_KERNEL));
+	if (ret)
+		return ret;
+	pci_dev_get(pdev);
+	retain_and_null_ptr(new);
+	nr_kept++;
+	return 0;
+}
+
+static void kept_put(struct pci_dev *pdev)
+{
+	struct pci_lu_kept *old = xa_load(&kept, pci_lu_key_of(pdev));
+
+	lockdep_assert_held(&kept_lock);
+
+	if (WARN_ON(!old) || --old->users)
+		return;
+	xa_erase(&kept, pci_lu_key_of(pdev));
+	nr_kept--;
+	kfree(old);
+	pci_dev_put(pdev);
+}
+
+/* ---- The old kernel ------------------------------------------------------ */
+
+/* What puts functions into one IOMMU group, if it is missing */
+#define ISOLATION (PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
+
+/*
+ * One that user space has removed is not seen in the group of the device. The
+ * next kernel finds it again, and would have to reject the device for it.
+ */
+static bool sibling_removed(struct pci_dev *pdev)
+{
+	unsigned int slot = PCI_SLOT(pdev->devfn), devfn;
+	struct pci_dev *sibling;
+	u32 id;
+
+	if (pci_acs_enabled(pdev, ISOLATION))
+		return false;
+	for (unsigned int fn = 0; fn < 8; fn++) {
+		devfn = PCI_DEVFN(slot, fn);
+		sibling = pci_get_slot(pdev->bus, devfn);
+		pci_dev_put(sibling);
+		if (!sibling && pci_bus_read_dev_vendor_id(pdev->bus, devfn,
+							   &id, 0))
+			return true;
+	}
+	return false;
+}
+
 /**
- * pci_liveupdate_preserve - Keep a device and all bridges above it on the bus
+ * pci_liveupdate_preserve - Keep a device and all bridges above it as they are
  * @pdev: The device
  *
- * Context: May sleep.
- * Return: 0 or -ENOMEM.
+ * Context: From the preserve callback of a file handler registered with
+ * pci_liveupdate_register(); may sleep.
+ * Return: 0; -EBUSY for a device that is not in D0; -EOPNOTSUPP when a function of
+ * it was removed, and would share its group when it is back; -E2BIG or -ENOMEM.
  */
 int pci_liveupdate_preserve(struct pci_dev *pdev)
 {
 	struct pci_dev *pos, *undo;
 	int ret;
 
+	if (pdev->current_state != PCI_D0)
+		return -EBUSY;
+	if (sibling_removed(pdev)) {
+		pci_err(pdev, "live update: a function beside it was removed, rescan the bus\n");
+		return -EOPNOTSUPP;
+	}
+
 	guard(mutex)(&kept_lock);
 	for (pos = pdev; pos; pos = pci_upstream_bridge(pos)) {
-		ret = kept_add(pos, 1);
+		ret = kept_get(pos, pos == pdev);
 		if (ret)
 			goto err;
 	}
+	write_table();
 	return 0;
 
 err:
 	for (undo = pdev; undo != pos; undo = pci_upstream_bridge(undo))
-		kept_add(undo, -1);
+		kept_put(undo);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
@@ -86,80 +237,41 @@ void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 {
 	guard(mutex)(&kept_lock);
 	for (; pdev; pdev = pci_upstream_bridge(pdev))
-		kept_add(pdev, -1);
+		kept_put(pdev);
+	write_table();
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 
-static int is_incoming(struct pci_dev *pdev, void *found)
+/**
+ * pci_liveupdate_freeze - Is a preserved device as it has to be for the jump?
+ * @pdev: The device
+ *
+ * Context: From the freeze callback of a file handler.
+ * Return: 0; -EBUSY when it is not in D0.
+ */
+int pci_liveupdate_freeze(struct pci_dev *pdev)
 {
-	*(bool *)found = iommu_lu_device_incoming(&pdev->dev);
-	return *(bool *)found;
+	if (pdev->current_state != PCI_D0) {
+		pci_err(pdev, "live update: it is not in D0\n");
+		return -EBUSY;
+	}
+	guard(mutex)(&kept_lock);
+	WRITE_ONCE(nr_frozen, nr_frozen + 1);
+	return 0;
 }
-
-static bool incoming_below(struct pci_dev *pdev)
-{
-	bool found = false;
-
-	if (iommu_lu_handover() && pdev->subordinate)
-		pci_walk_bus(pdev->subordinate, is_incoming, &found);
-	return found;
-}
+EXPORT_SYMBOL_GPL(pci_liveupdate_freeze);
 
 /**
- * pci_liveupdate_kept - Is a function to stay as it is?
- * @dev: Any device
+ * pci_liveupdate_unfreeze - Undo pci_liveupdate_freeze()
  *
- * Its driver is not to be unbound, and it is not to be removed: either ends
- * DMA, or waits for the user with device_lock held, for which device_shutdown()
- * would wait in turn. A device that came over may be unbound, which touches
- * nothing; the bridges above it may not.
- *
- * Context: May sleep.
- * Return: true for a preserved device, for all bridges above one, and for all
- * above one that came over and is not finished.
+ * Context: From the unfreeze callback of a file handler.
  */
-bool pci_liveupdate_kept(struct device *dev)
+void pci_liveupdate_unfreeze(void)
 {
-	return dev_is_pci(dev) && (xa_load(&kept, kept_key(to_pci_dev(dev))) ||
-				   incoming_below(to_pci_dev(dev)));
+	guard(mutex)(&kept_lock);
+	WRITE_ONCE(nr_frozen, nr_frozen - 1);
 }
-
-struct slot_look {
-	struct pci_slot *slot;
-	bool kept;
-};
-
-static int look_in_slot(struct pci_dev *pdev, void *data)
-{
-	struct pci_dev *top = pci_physfn(pdev);
-	struct slot_look *look = data;
-
-	while (top && top->bus != look->slot->bus)
-		top = pci_upstream_bridge(top);
-	look->kept = top && top->slot == look->slot &&
-		     (xa_load(&kept, kept_key(pdev)) ||
-		      iommu_lu_device_incoming(&pdev->dev));
-	return look->kept;
-}
-
-/**
- * pci_liveupdate_slot_kept - Is there something in a slot that is to stay?
- * @slot: A hotplug slot
- *
- * To lose power is the end of DMA. The hardware may still take it away, or
- * somebody the whole card; that is not for us to refuse.
- *
- * Context: May sleep.
- * Return: true when a function in the slot, or below one in it, is preserved, or
- * came over and is not finished.
- */
-bool pci_liveupdate_slot_kept(struct pci_slot *slot)
-{
-	struct slot_look look = { .slot = slot };
-
-	pci_walk_bus(slot->bus, look_in_slot, &look);
-	return look.kept;
-}
+EXPORT_SYMBOL_GPL(pci_liveupdate_unfreeze);
 
 static void clear_flag(struct pci_dev *pdev, int cap, int reg, u16 flag)
 {
@@ -184,11 +296,11 @@ static void clear_flag(struct pci_dev *pdev, int cap, int reg, u16 flag)
  */
 bool pci_liveupdate_shutdown(struct pci_dev *pdev)
 {
-	if (!iommu_lu_jumping())
+	if (!kexec_in_progress || !READ_ONCE(nr_frozen))
 		return false;
 
 	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_SHUTDOWN);
-	if (!xa_load(&kept, kept_key(pdev)))
+	if (!pci_liveupdate_preserved(pdev))
 		return false;
 	if (pci_is_bridge(pdev))
 		return true;
@@ -198,3 +310,222 @@ bool pci_liveupdate_shutdown(struct pci_dev *pdev)
 	pci_intx(pdev, 0);
 	return true;
 }
+
+/* ---- Both kernels: what is to stay as it is? ----------------------------- */
+
+/**
+ * pci_liveupdate_preserved - Is a function to go over as it is?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true for a preserved device and for the bridges above it.
+ */
+bool pci_liveupdate_preserved(struct pci_dev *pdev)
+{
+	return xa_load(&kept, pci_lu_key_of(pdev));
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_preserved);
+
+/**
+ * pci_liveupdate_kept - Is a function on its way through a live update?
+ * @pdev: The function
+ *
+ * It is not to be enabled, disabled, resized, removed, nor reset behind the back
+ * of its owner.
+ *
+ * Context: Any.
+ * Return: true for a device, and for all bridges above it, from preserve to
+ * unpreserve, and in the new kernel until the session is finished.
+ */
+bool pci_liveupdate_kept(struct pci_dev *pdev)
+{
+	return pci_liveupdate_preserved(pdev) || pci_liveupdate_incoming(pdev);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_kept);
+
+/**
+ * pci_liveupdate_reset_refused - Must a function not be reset?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true for what is preserved, and in the new kernel for what nobody has
+ * claimed yet.
+ */
+bool pci_liveupdate_reset_refused(struct pci_dev *pdev)
+{
+	return pci_liveupdate_preserved(pdev) || pci_liveupdate_unowned(pdev);
+}
+
+/**
+ * pci_liveupdate_unbind_refused - Is a driver not to be unbound by user space?
+ * @dev: A PCI device
+ *
+ * To unbind ends DMA, or waits for the user with device_lock held, for which
+ * device_shutdown() would wait in turn. A device that came over may be unbound,
+ * which touches nothing; the bridges above it may not.
+ *
+ * Context: Any.
+ * Return: true when the request is to be refused.
+ */
+bool pci_liveupdate_unbind_refused(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+
+	return pci_liveupdate_preserved(pdev) ||
+	       (pci_is_bridge(pdev) && pci_liveupdate_incoming(pdev));
+}
+
+struct slot_look {
+	struct pci_slot *slot;
+	bool kept;
+};
+
+static int look_in_slot(struct pci_dev *pdev, void *data)
+{
+	struct pci_dev *top = pci_physfn(pdev);
+	struct slot_look *look = data;
+
+	while (top && top->bus != look->slot->bus)
+		top = pci_upstream_bridge(top);
+	look->kept = top && top->slot == look->slot &&
+		     pci_liveupdate_kept(pdev);
+	return look->kept;
+}
+
+/**
+ * pci_liveupdate_slot_kept - Is there something in a slot that is to stay?
+ * @slot: A hotplug slot
+ *
+ * To lose power is the end of DMA. The hardware may still take it away, or
+ * somebody the whole card; that is not for us to refuse.
+ *
+ * Context: May sleep.
+ * Return: true when a function in the slot, or below one in it, is preserved, or
+ * came over and is not finished.
+ */
+bool pci_liveupdate_slot_kept(struct pci_slot *slot)
+{
+	struct slot_look look = { .slot = slot };
+
+	pci_walk_bus(slot->bus, look_in_slot, &look);
+	return look.kept;
+}
+
+/* ---- Sleep --------------------------------------------------------------- */
+
+static struct pci_dev *any_kept(void)
+{
+	struct pci_lu_kept *first;
+	unsigned long key = 0;
+
+	guard(mutex)(&kept_lock);
+	first = xa_find(&kept, &key, ULONG_MAX, XA_PRESENT);
+	return first ? pci_dev_get(first->pdev) : NULL;
+}
+
+/* Translation is off while the machine sleeps; a kept device would go on */
+static int sleep_notify(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	struct pci_dev *pdev;
+
+	if (action != PM_SUSPEND_PREPARE && action != PM_HIBERNATION_PREPARE &&
+	    action != PM_RESTORE_PREPARE)
+		return NOTIFY_DONE;
+	pdev = any_kept() ?: pci_lu_in_any();
+	if (!pdev)
+		return NOTIFY_DONE;
+	pci_err(pdev, "live update: no sleep before it is finished or reset\n");
+	pci_dev_put(pdev);
+	return notifier_from_errno(-EBUSY);
+}
+
+static struct notifier_block sleep_nb = { .notifier_call = sleep_notify };
+
+/* ---- The FLB ------------------------------------------------------------- */
+
+static int pci_lu_flb_preserve(struct liveupdate_flb_op_args *args)
+{
+	struct pci_lu_ser *ser = kho_alloc_preserve(PAGE_SIZE);
+
+	if (IS_ERR(ser))
+		return PTR_ERR(ser);
+
+	guard(mutex)(&kept_lock);
+	ser->magic = PCI_LU_MAGIC;
+	outgoing = ser;
+	args->obj = ser;
+	args->data = virt_to_phys(ser);
+	return 0;
+}
+
+static void pci_lu_flb_unpreserve(struct liveupdate_flb_op_args *args)
+{
+	guard(mutex)(&kept_lock);
+	if (outgoing->table)
+		kho_unpreserve_free(phys_to_virt(outgoing->table));
+	kho_unpreserve_free(outgoing);
+	outgoing = NULL;
+}
+
+static int pci_lu_flb_retrieve(struct liveupdate_flb_op_args *args)
+{
+	int ret = pci_lu_in_start(args->data);
+
+	args->obj = ret ? ERR_PTR(ret) : phys_to_virt(args->data);
+	return ret;
+}
+
+static void pci_lu_flb_finish(struct liveupdate_flb_op_args *args)
+{
+	struct pci_lu_ser *ser = args->obj;
+
+	pci_lu_in_end();
+	if (ser->table)
+		kho_restore_free(phys_to_virt(ser->table));
+	kho_restore_free(ser);
+}
+
+static const struct liveupdate_flb_ops pci_lu_flb_ops = {
+	.preserve = pci_lu_flb_preserve,
+	.unpreserve = pci_lu_flb_unpreserve,
+	.retrieve = pci_lu_flb_retrieve,
+	.finish = pci_lu_flb_finish,
+	.owner = THIS_MODULE,
+};
+
+static struct liveupdate_flb pci_lu_flb = {
+	.ops = &pci_lu_flb_ops,
+	.compatible = PCI_LU_FLB_COMPATIBLE,
+};
+
+/* The reference is not kept: those of the files hold the records */
+static void read_incoming(void)
+{
+	void *obj;
+
+	if (!liveupdate_flb_get_incoming(&pci_lu_flb, &obj))
+		liveupdate_flb_put_incoming(&pci_lu_flb);
+}
+
+/**
+ * pci_liveupdate_register - Let the PCI records live as long as files of a handler
+ * @fh: A file handler that calls pci_liveupdate_preserve(), already registered
+ *      with LUO
+ *
+ * Context: Module init.
+ * Return: 0, or the error of liveupdate_register_flb().
+ */
+int pci_liveupdate_register(struct liveupdate_file_handler *fh)
+{
+	return liveupdate_register_flb(fh, &pci_lu_flb);
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_register);
+
+/* With LUO up, and before the first function is found */
+static int __init pci_liveupdate_init(void)
+{
+	read_incoming();
+	return register_pm_notifier(&sleep_nb);
+}
+postcore_initcall(pci_liveupdate_init);

@@ -283,6 +283,7 @@ int iommu_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 			 iommu_lu_run_fn fn, void *arg);
 int iommu_lu_preserve_device(struct device *dev, phys_addr_t user);
 void iommu_lu_unpreserve_device(struct device *dev);
+int iommu_lu_freeze_device(struct device *dev);
 int iommu_lu_freeze(void);
 void iommu_lu_unfreeze(void);
 
@@ -293,7 +294,6 @@ void iommu_lu_unit_del_page(struct iommu_lu_unit *unit, void *virt);
 int iommu_lu_pages_add(struct iommu_lu_pages *pages, phys_addr_t phys,
 		       unsigned int order);
 bool iommu_lu_device_fixed(struct device *dev);
-bool iommu_lu_device_kept(struct device *dev);
 bool iommu_lu_attach_refused(struct device *dev);
 bool iommu_lu_jumping(void);
 void iommu_lu_jump(void);
@@ -321,7 +321,9 @@ void iommu_lu_type_settled(u16 type);
 /* New kernel, for the IOMMU core */
 void iommu_lu_probe_device(struct device *dev, bool alone);
 struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone);
-struct iommu_domain *iommu_lu_blocked_domain(struct device *dev);
+bool iommu_lu_attach_skipped(struct device *dev, struct iommu_domain *domain);
+bool iommu_lu_unblock(struct device *dev);
+bool iommu_lu_domain_kept(struct iommu_domain *domain);
 bool iommu_lu_domain_restored(struct iommu_domain *domain);
 bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain);
 void iommu_lu_forget_device(struct device *dev);
@@ -367,11 +369,6 @@ static inline bool iommu_lu_jumping(void)
 	return false;
 }
 
-static inline bool iommu_lu_device_kept(struct device *dev)
-{
-	return false;
-}
-
 static inline void iommu_lu_jump(void)
 {
 }
@@ -396,9 +393,20 @@ static inline struct iommu_domain *iommu_lu_attach_restored(struct device *dev,
 	return NULL;
 }
 
-static inline struct iommu_domain *iommu_lu_blocked_domain(struct device *dev)
+static inline bool iommu_lu_attach_skipped(struct device *dev,
+					   struct iommu_domain *domain)
 {
-	return NULL;
+	return false;
+}
+
+static inline bool iommu_lu_unblock(struct device *dev)
+{
+	return false;
+}
+
+static inline bool iommu_lu_domain_kept(struct iommu_domain *domain)
+{
+	return false;
 }
 
 static inline bool iommu_lu_domain_restored(struct iommu_domain *domain)

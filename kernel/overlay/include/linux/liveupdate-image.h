@@ -13,6 +13,7 @@
 #include <linux/kho/abi/kexec_handover.h>
 #include <linux/kho/abi/luo.h>
 #include <linux/kho/abi/memfd.h>
+#include <linux/kho/abi/pci.h>
 #include <linux/kho/abi/vfio_pci.h>
 
 /* Every subsystem that has records has a line here, and one in lu_image */
@@ -20,6 +21,9 @@ enum {
 	LU_IMAGE_KHO,
 	LU_IMAGE_LUO,
 	LU_IMAGE_MEMFD,
+#if IS_ENABLED(CONFIG_PCI_LIVEUPDATE)
+	LU_IMAGE_PCI,
+#endif
 #if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE)
 	LU_IMAGE_IOMMU,
 #endif
@@ -54,6 +58,9 @@ static const struct lu_image lu_image __used __aligned(LU_IMAGE_ALIGN) = {
 		[LU_IMAGE_KHO] = KHO_FDT_COMPATIBLE,
 		[LU_IMAGE_LUO] = LUO_ABI_COMPATIBLE,
 		[LU_IMAGE_MEMFD] = MEMFD_LUO_FH_COMPATIBLE,
+#if IS_ENABLED(CONFIG_PCI_LIVEUPDATE)
+		[LU_IMAGE_PCI] = PCI_LU_FLB_COMPATIBLE,
+#endif
 #if IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE)
 		[LU_IMAGE_IOMMU] = IOMMU_LU_FLB_COMPATIBLE,
 #endif

@@ -14,6 +14,7 @@
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu_vtd.h>
 #include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
 #include <linux/slab.h>
 
 #include "../liveupdate/pages.h"
@@ -71,6 +72,21 @@ static const char *reserve_did(struct intel_iommu *iommu,
 	}
 }
 
+/* It may have been told to write to memory that is somebody else's now */
+static void stop_master(struct pci_dev *pdev)
+{
+	u16 cmd;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &cmd);
+	if (!(cmd & PCI_COMMAND_MASTER))
+		return;
+	/* Drivers in a crash kernel expect that nobody has reset anything */
+	if (is_kdump_kernel())
+		pci_clear_master(pdev);
+	else
+		pci_liveupdate_rejected(pdev);
+}
+
 /* What goes on without its translations must not go on */
 static void drop_entry(struct iommu_lu_unit *unit, struct context_entry *entry,
 		       u16 rid)
@@ -81,7 +97,7 @@ static void drop_entry(struct iommu_lu_unit *unit, struct context_entry *entry,
 	pdev = pci_get_domain_bus_and_slot(unit->ser->segment, PCI_BUS_NUM(rid),
 					   rid & 0xff);
 	if (pdev && !pci_is_bridge(pdev))
-		pci_clear_master(pdev);
+		stop_master(pdev);
 	pci_dev_put(pdev);
 }
 
@@ -190,7 +206,7 @@ static void drop_bus(struct iommu_lu_unit *unit, struct root_entry *root, u8 bus
 	for_each_pci_dev(pdev)
 		if (pci_domain_nr(pdev->bus) == unit->ser->segment &&
 		    pdev->bus->number == bus && !pci_is_bridge(pdev))
-			pci_clear_master(pdev);
+			stop_master(pdev);
 }
 
 static int adopt_buses(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
@@ -304,7 +320,7 @@ static void stop_masters(struct intel_iommu *iommu)
 		/* What another unit translates is that one's business */
 		drhd = dmar_find_matched_drhd_unit(pdev);
 		if (!drhd || drhd->iommu == iommu)
-			pci_clear_master(pdev);
+			stop_master(pdev);
 	}
 }
 
@@ -338,6 +354,8 @@ static const char *refusal(int err)
 		return "nothing came over that this kernel reads";
 	case -ENOMEM:
 		return "out of memory";
+	case -EIO:
+		return "interrupt remapping was off for a moment";
 	default:
 		return "its records are not as they should be";
 	}
@@ -345,7 +363,8 @@ static const char *refusal(int err)
 
 /**
  * intel_lu_restore_unit - Go on with the tables of the previous kernel
- * @iommu: The unit, with QI set up and nothing else changed
+ * @iommu:        The unit, with QI set up and nothing else changed
+ * @skip_disable: This machine has a graphics unit that is never turned off
  *
  * If the unit has kept devices, its root_entry is set on return, or, when the
  * handover cannot be used, left for a fresh table. In both cases translation
@@ -354,7 +373,7 @@ static const char *refusal(int err)
  *
  * Context: init_dmars(), with dmar_global_lock held for writing.
  */
-void __init intel_lu_restore_unit(struct intel_iommu *iommu)
+void __init intel_lu_restore_unit(struct intel_iommu *iommu, bool skip_disable)
 {
 	struct iommu_lu_unit *unit;
 	int ret;
@@ -374,8 +393,12 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 		}
 		return;
 	}
-	/* The previous kernel leaves it on for kept devices and nothing else */
-	if (!unit && is_kho_boot())
+	/*
+	 * The previous kernel leaves it on for kept devices and nothing else,
+	 * but for graphics units that cannot be turned off
+	 */
+	if (!unit && is_kho_boot() &&
+	    !(skip_disable && iommu->drhd->gfx_dedicated))
 		unit = ERR_PTR(-ENOENT);
 	if (!unit)
 		return;
@@ -393,6 +416,8 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu)
 	iommu->flags |= VTD_FLAG_LU_LIVE;
 
 	ret = PTR_ERR_OR_ZERO(unit);
+	if (!ret && intel_lu_irq_was_off())
+		ret = -EIO;
 	if (!ret) {
 		CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_ADOPT);
 		ret = intel_lu_adopt_root(iommu, unit,

@@ -8,6 +8,10 @@
 #include <linux/dmar.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
+#include <linux/moduleparam.h>
+#include <linux/pci.h>
+
+#include <asm/pci-direct.h>
 
 #include "../liveupdate/pages.h"
 #include "iommu.h"
@@ -27,6 +31,15 @@
  * 1 MiB for each unit with kept devices, and does not add up.
  */
 
+#undef MODULE_PARAM_PREFIX
+#define MODULE_PARAM_PREFIX "iommu_liveupdate."
+
+/* For hosts whose users may raise any interrupt anyway */
+static bool allow_unsafe_interrupts;
+module_param(allow_unsafe_interrupts, bool, 0644);
+MODULE_PARM_DESC(allow_unsafe_interrupts,
+		 "Keep devices although nothing remaps the interrupts they ask for; unsafe unless their users are trusted");
+
 /* Which format the entries have; it cannot be changed while remapping is on */
 #define IRTA_EIME	BIT_ULL(11)
 
@@ -35,10 +48,16 @@
  * @iommu: The unit
  *
  * Context: May sleep.
- * Return: 0 or the error of iommu_page_preserve().
+ * Return: 0; -EOPNOTSUPP when there is none, unless the administrator allows that;
+ * or the error of iommu_page_preserve().
  */
 int intel_lu_preserve_irq(struct intel_iommu *iommu)
 {
+	if (!iommu->ir_table && !allow_unsafe_interrupts) {
+		pr_err("%s: without interrupt remapping a device could raise any interrupt of the next kernel\n",
+		       iommu->name);
+		return -EOPNOTSUPP;
+	}
 	if (!iommu->ir_table)
 		return 0;
 	return iommu_page_preserve(iommu->ir_table->base);
@@ -101,7 +120,73 @@ bool intel_lu_keeps_irq(struct intel_iommu *iommu, bool x2apic)
 	irta = readq(iommu->reg + DMAR_IRTA_REG);
 	if (!!(irta & IRTA_EIME) == x2apic)
 		return true;
-	pr_warn("%s: the format of the interrupt table changes, remapping is off for a moment\n",
-		iommu->name);
+	pr_warn("%s: the format of the interrupt table changes\n", iommu->name);
 	return false;
+}
+
+/* Interrupt requests were not remapped with devices at work */
+static bool irq_was_off;
+
+static void stop_function(u8 bus, u8 slot, u8 func)
+{
+	u16 cmd = read_pci_config_16(bus, slot, func, PCI_COMMAND);
+	u8 type = read_pci_config_byte(bus, slot, func, PCI_HEADER_TYPE);
+
+	if (cmd & PCI_COMMAND_MASTER &&
+	    (type & PCI_HEADER_TYPE_MASK) == PCI_HEADER_TYPE_NORMAL)
+		write_pci_config_16(bus, slot, func, PCI_COMMAND,
+				    cmd & ~PCI_COMMAND_MASTER);
+}
+
+static void stop_slot(u8 bus, u8 slot)
+{
+	unsigned int functions = 1;
+
+	for (unsigned int func = 0; func < functions; func++) {
+		if (read_pci_config_16(bus, slot, func, PCI_VENDOR_ID) == 0xffff)
+			continue;
+		if (!func && read_pci_config_byte(bus, slot, 0, PCI_HEADER_TYPE) &
+			     PCI_HEADER_TYPE_MFD)
+			functions = 8;
+		stop_function(bus, slot, func);
+	}
+}
+
+/**
+ * intel_lu_before_irq_off - Interrupt remapping is about to be turned off
+ * @iommu: The unit
+ *
+ * At boot, because its set-up failed or because the new table has another format,
+ * with devices at work that could then raise any interrupt by a DMA write. PCI
+ * has not found them yet, so all functions that can be reached are stopped where
+ * they are, and the unit does not go on, see intel_lu_irq_was_off().
+ *
+ * Context: Any; does something only at boot, before PCI is up.
+ */
+void intel_lu_before_irq_off(struct intel_iommu *iommu)
+{
+	u32 sts = readl(iommu->reg + DMAR_GSTS_REG);
+
+	if (system_state >= SYSTEM_SCHEDULING || !is_kho_boot() ||
+	    !(sts & DMA_GSTS_TES) || !(sts & DMA_GSTS_IRES) || irq_was_off)
+		return;
+	irq_was_off = true;
+	pr_err("%s: remapping has to be turned off, so all devices are stopped\n",
+	       iommu->name);
+	if (!early_pci_allowed())
+		return;
+	for (unsigned int bus = 0; bus < 256; bus++)
+		for (unsigned int slot = 0; slot < 32; slot++)
+			stop_slot(bus, slot);
+}
+
+/**
+ * intel_lu_irq_was_off - Were interrupt requests not remapped for some time?
+ *
+ * Context: Boot.
+ * Return: true when devices that came over were stopped for that.
+ */
+bool intel_lu_irq_was_off(void)
+{
+	return irq_was_off;
 }

@@ -22,7 +22,7 @@ struct dmar_domain *paging_domain_alloc(void);
 extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
 
 void intel_lu_before_disable(struct intel_iommu *iommu);
-void intel_lu_restore_unit(struct intel_iommu *iommu);
+void intel_lu_restore_unit(struct intel_iommu *iommu, bool skip_disable);
 bool intel_lu_keeps_tables(struct intel_iommu *iommu);
 const char *intel_lu_unit_error(const struct iommu_lu_unit *unit);
 bool intel_lu_stays_on(struct intel_iommu *iommu);
@@ -48,7 +48,8 @@ static inline void intel_lu_before_disable(struct intel_iommu *iommu)
 {
 }
 
-static inline void intel_lu_restore_unit(struct intel_iommu *iommu)
+static inline void intel_lu_restore_unit(struct intel_iommu *iommu,
+					 bool skip_disable)
 {
 }
 
@@ -83,12 +84,14 @@ int intel_lu_preserve_irq(struct intel_iommu *iommu);
 void intel_lu_unpreserve_irq(struct intel_iommu *iommu);
 void intel_lu_block_irqs(struct intel_iommu *iommu, bool flush);
 bool intel_lu_keeps_irq(struct intel_iommu *iommu, bool x2apic);
+void intel_lu_before_irq_off(struct intel_iommu *iommu);
+bool intel_lu_irq_was_off(void);
 
 #else
 
 static inline int intel_lu_preserve_irq(struct intel_iommu *iommu)
 {
-	return 0;
+	return -EOPNOTSUPP;
 }
 
 static inline void intel_lu_unpreserve_irq(struct intel_iommu *iommu)
@@ -100,6 +103,15 @@ static inline void intel_lu_block_irqs(struct intel_iommu *iommu, bool flush)
 }
 
 static inline bool intel_lu_keeps_irq(struct intel_iommu *iommu, bool x2apic)
+{
+	return false;
+}
+
+static inline void intel_lu_before_irq_off(struct intel_iommu *iommu)
+{
+}
+
+static inline bool intel_lu_irq_was_off(void)
 {
 	return false;
 }

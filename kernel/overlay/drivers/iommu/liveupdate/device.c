@@ -293,6 +293,22 @@ void iommu_lu_unpreserve_device(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(iommu_lu_unpreserve_device);
 
+/**
+ * iommu_lu_freeze_device - Is a preserved device still alone in its group?
+ * @dev: The device
+ *
+ * Context: From the freeze callback of a file handler.
+ * Return: 0; -EBUSY when another device has joined its group.
+ */
+int iommu_lu_freeze_device(struct device *dev)
+{
+	if (group_devices(dev) == 1)
+		return 0;
+	dev_err(dev, "live update: another device has joined its group\n");
+	return -EBUSY;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_freeze_device);
+
 /* ---- In which state is a device? ----------------------------------------- */
 
 /* Many ask who hold no lock that the writers hold */
@@ -327,19 +343,6 @@ bool iommu_lu_device_fixed(struct device *dev)
 	return state_between(dev, IOMMU_LU_PRESERVED, IOMMU_LU_INCOMING);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_fixed);
-
-/**
- * iommu_lu_device_kept - Is a device on its way through a live update?
- * @dev: The device
- *
- * Context: Any.
- * Return: true from preserve to unpreserve, and in the new kernel until the
- * session is finished.
- */
-bool iommu_lu_device_kept(struct device *dev)
-{
-	return state_between(dev, IOMMU_LU_PRESERVED, IOMMU_LU_CLAIMED);
-}
 
 /**
  * iommu_lu_device_incoming - Did a device come over and is not finished?

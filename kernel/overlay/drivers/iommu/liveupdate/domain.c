@@ -479,6 +479,18 @@ int iommu_lu_release_domain(struct iommu_domain *domain)
 EXPORT_SYMBOL_GPL(iommu_lu_release_domain);
 
 /**
+ * iommu_lu_domain_kept - Is a domain on its way through a live update?
+ * @domain: The domain, or NULL
+ *
+ * Context: Any; for whoever holds what keeps the domain alive.
+ * Return: true when it is preserved, or was restored and not destroyed yet.
+ */
+bool iommu_lu_domain_kept(struct iommu_domain *domain)
+{
+	return domain && READ_ONCE(domain->lu);
+}
+
+/**
  * iommu_lu_domain_restored - Did a domain come from the previous kernel?
  * @domain: The domain, or NULL
  *

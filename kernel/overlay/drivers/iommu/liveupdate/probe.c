@@ -11,6 +11,7 @@
 #include <linux/kho/abi/iommu.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -18,10 +19,12 @@
 
 /* ---- Devices turn up, and go --------------------------------------------- */
 
+/* PCI has looked at it before anything could be moved */
 static bool same_device(const struct iommu_lu_device *lu, struct device *dev)
 {
 	return lu->ser->vendor == to_pci_dev(dev)->vendor &&
-	       lu->ser->device == to_pci_dev(dev)->device;
+	       lu->ser->device == to_pci_dev(dev)->device &&
+	       pci_liveupdate_came(to_pci_dev(dev));
 }
 
 static const char *device_mismatch(struct iommu_lu_device *lu,
@@ -165,7 +168,16 @@ void iommu_lu_probe_device(struct device *dev, bool alone)
 	link_device(lu, dev);
 	if (lu->state == IOMMU_LU_INCOMING)
 		reject_and_block(lu, "it shares its group");
-	pci_clear_master(to_pci_dev(dev));
+	pci_liveupdate_rejected(to_pci_dev(dev));
+}
+
+/* PCI says that it came over, and there is no domain for it */
+static void reject_stray(struct pci_dev *pdev)
+{
+	if (!pci_liveupdate_reset_due(pdev))
+		return;
+	pci_err(pdev, "live update: no IOMMU has a record of it, it is stopped\n");
+	pci_liveupdate_rejected(pdev);
 }
 
 /**
@@ -179,7 +191,7 @@ void iommu_lu_probe_device(struct device *dev, bool alone)
  *
  * Context: With group->mutex held.
  * Return: the domain that @dev is attached to now; NULL when it is to be attached
- * like any other, or, see iommu_lu_blocked_domain(), to be blocked.
+ * like any other, if iommu_lu_attach_skipped() lets it be.
  */
 struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone)
 {
@@ -187,9 +199,12 @@ struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone)
 	struct iommu_lu_device *lu;
 	const char *why = NULL;
 
-	if (!READ_ONCE(iommu_lu_in.active) || !dev_is_pci(dev) ||
-	    !record_of(dev))
+	if (!dev_is_pci(dev))
 		return NULL;
+	if (!READ_ONCE(iommu_lu_in.active) || !record_of(dev)) {
+		reject_stray(to_pci_dev(dev));
+		return NULL;
+	}
 
 	guard(mutex)(&iommu_lu_in.lock);
 	scoped_class(iommu_lu_lap, lap, IOMMU_LU_STEP_PROBE) {
@@ -206,30 +221,15 @@ struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone)
 	if (why)
 		reject_and_block(lu, why);
 	if (lu->state == IOMMU_LU_REJECTED) {
-		pci_clear_master(to_pci_dev(dev));
+		pci_liveupdate_rejected(to_pci_dev(dev));
 		return NULL;
 	}
+	pci_liveupdate_restored(to_pci_dev(dev));
 	att = list_first_entry(&lu->attachments, struct iommu_lu_attachment,
 			       link);
 	dev_info(dev, "live update: DMA goes on through domain %u\n",
 		 att->domain->index);
 	return att->domain->domain;
-}
-
-/**
- * iommu_lu_blocked_domain - Is a device to be blocked instead of attached?
- * @dev: The first device of its group
- *
- * Context: With group->mutex held, after iommu_lu_attach_restored().
- * Return: the blocked domain for one that came over and was rejected; NULL for
- * any other.
- */
-struct iommu_domain *iommu_lu_blocked_domain(struct device *dev)
-{
-	/* No kept device has direct mappings: such a one never came over */
-	if (!dev->iommu->lu || dev->iommu->require_direct)
-		return NULL;
-	return dev->iommu->iommu_dev->ops->blocked_domain;
 }
 
 /* A device is like any other from now on */
@@ -243,6 +243,55 @@ static void unlink_device(struct device *dev, struct iommu_lu_device *lu)
 	/* After the end of the handover nobody else knows of it */
 	if (!lu->ser)
 		kfree_rcu(lu, rcu);
+}
+
+/**
+ * iommu_lu_unblock - May a device that was rejected be attached at last?
+ * @dev: The device
+ *
+ * Context: With group->mutex held.
+ * Return: true once, when it was reset since: it is attached to nothing then, and
+ * like any other.
+ */
+bool iommu_lu_unblock(struct device *dev)
+{
+	struct iommu_lu_device *lu;
+
+	if (!READ_ONCE(dev->iommu->lu))
+		return false;
+
+	guard(mutex)(&iommu_lu_in.lock);
+	lu = dev->iommu->lu;
+	if (!lu || lu->state != IOMMU_LU_REJECTED ||
+	    pci_liveupdate_reset_due(to_pci_dev(dev)))
+		return false;
+	unlink_device(dev, lu);
+	return true;
+}
+
+/**
+ * iommu_lu_attach_skipped - Does a device stay blocked when its group is attached?
+ * @dev:    The device
+ * @domain: What its group is attached to
+ *
+ * The rest of the group is attached, nothing is to suffer for a rejected device.
+ * What joins a group with a restored domain is not given that; it gets what the
+ * owner attaches the group to next, and no driver before that.
+ *
+ * Context: With group->mutex held.
+ * Return: true for one that was rejected and not reset since, and for one that
+ * did not come over with @domain.
+ */
+bool iommu_lu_attach_skipped(struct device *dev, struct iommu_domain *domain)
+{
+	/* No kept device has direct mappings: such a one never came over */
+	if (dev->iommu->require_direct)
+		return false;
+	if (!dev->iommu->lu)
+		return iommu_lu_domain_restored(domain);
+	if (dev->iommu->lu->state != IOMMU_LU_REJECTED)
+		return false;
+	return !iommu_lu_unblock(dev);
 }
 
 /**
@@ -265,7 +314,7 @@ void iommu_lu_forget_device(struct device *dev)
 	lu = dev->iommu->lu;
 	if (lu->state == IOMMU_LU_INCOMING) {
 		reject_and_block(lu, "it cannot be probed");
-		pci_clear_master(to_pci_dev(dev));
+		pci_liveupdate_rejected(to_pci_dev(dev));
 	}
 	unlink_device(dev, lu);
 }
@@ -278,14 +327,13 @@ void iommu_lu_forget_device(struct device *dev)
  * What comes back in its place is another device.
  *
  * Context: With group->mutex held.
- * Return: true when its group is on a restored domain, or blocked because of it:
- * when it was alone in there, nothing is attached to that any more. The driver
- * blocks the device when it releases it.
+ * Return: true when its group is on a restored domain: when it was alone in there,
+ * nothing is attached to that any more. The driver blocks the device when it
+ * releases it.
  */
 bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
 {
 	struct iommu_lu_device *lu;
-	bool rejected;
 
 	if (!dev->iommu || !dev->iommu->lu)
 		return false;
@@ -294,9 +342,8 @@ bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
 	lu = dev->iommu->lu;
 	if (!lu || lu->state == IOMMU_LU_PRESERVED)
 		return false;
-	rejected = lu->state == IOMMU_LU_REJECTED;
 	unlink_device(dev, lu);
-	return rejected || iommu_lu_domain_restored(domain);
+	return iommu_lu_domain_restored(domain);
 }
 
 /* ---- Devices get their owner back ---------------------------------------- */
@@ -331,6 +378,7 @@ void iommu_lu_claimed(struct device *dev)
 {
 	guard(mutex)(&iommu_lu_in.lock);
 	WRITE_ONCE(dev->iommu->lu->state, IOMMU_LU_CLAIMED);
+	pci_liveupdate_claimed(to_pci_dev(dev));
 }
 
 /**
@@ -356,6 +404,7 @@ bool iommu_lu_unclaim(struct device *dev, struct iommu_domain *domain)
 	if (!lu || lu->state != IOMMU_LU_CLAIMED)
 		return false;
 	WRITE_ONCE(lu->state, IOMMU_LU_INCOMING);
+	pci_liveupdate_unclaimed(to_pci_dev(dev));
 	return true;
 }
 
@@ -457,7 +506,9 @@ void iommu_lu_finish_device(struct device *dev)
 	guard(mutex)(&iommu_lu_in.lock);
 	lu = dev->iommu ? dev->iommu->lu : NULL;
 	if (lu && lu->state != IOMMU_LU_PRESERVED &&
-	    lu->state != IOMMU_LU_REJECTED)
+	    lu->state != IOMMU_LU_REJECTED) {
 		unlink_device(dev, lu);
+		pci_liveupdate_finish(to_pci_dev(dev));
+	}
 }
 EXPORT_SYMBOL_GPL(iommu_lu_finish_device);

@@ -157,7 +157,14 @@ static int vfio_pci_lu_freeze(struct liveupdate_file_op_args *args)
 	if (pci_num_vf(pdev))
 		ret = -EBUSY;
 	device_unlock(&pdev->dev);
-	return ret;
+	if (!ret)
+		ret = iommu_lu_freeze_device(&pdev->dev);
+	return ret ?: pci_liveupdate_freeze(pdev);
+}
+
+static void vfio_pci_lu_unfreeze(struct liveupdate_file_op_args *args)
+{
+	pci_liveupdate_unfreeze();
 }
 
 /**
@@ -321,6 +328,7 @@ static const struct liveupdate_file_ops vfio_pci_lu_ops = {
 	.preserve = vfio_pci_lu_preserve,
 	.unpreserve = vfio_pci_lu_unpreserve,
 	.freeze = vfio_pci_lu_freeze,
+	.unfreeze = vfio_pci_lu_unfreeze,
 	.retrieve = vfio_pci_lu_retrieve,
 	.can_finish = vfio_pci_lu_can_finish,
 	.finish = vfio_pci_lu_finish,
@@ -346,7 +354,9 @@ int vfio_pci_lu_init(void)
 		return 0;
 	if (ret)
 		goto err;
-	ret = iommu_lu_register(&vfio_pci_lu_handler);
+	ret = pci_liveupdate_register(&vfio_pci_lu_handler);
+	if (!ret)
+		ret = iommu_lu_register(&vfio_pci_lu_handler);
 	if (ret)
 		goto err_handler;
 	return 0;

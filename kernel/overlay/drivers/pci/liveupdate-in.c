@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PCI functions that came over from the previous kernel
+ */
+#include <linux/bsearch.h>
+#include <linux/cleanup.h>
+#include <linux/io.h>
+#include <linux/kexec_handover.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
+#include <linux/pm_runtime.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <linux/xarray.h>
+
+#include "liveupdate.h"
+#include "pci.h"
+
+/*
+ * @CAME:     It was at work when this kernel began, and nobody has it in hand
+ * @RESTORED: The IOMMU goes on translating for it
+ * @CLAIMED:  Its owner has it again
+ * @REJECTED: The IOMMU blocks it; it has to be reset
+ * @DONE:     It is like any other
+ */
+enum pci_lu_state {
+	PCI_LU_CAME,
+	PCI_LU_RESTORED,
+	PCI_LU_CLAIMED,
+	PCI_LU_REJECTED,
+	PCI_LU_DONE,
+};
+
+/*
+ * @ser:   A copy of its record
+ * @pdev:  What was found for it, or NULL
+ * @users: How many kept devices it is or has below it
+ * @held:  A reference keeps it from runtime suspend
+ * @state: What has become of it
+ */
+struct pci_lu_function {
+	struct pci_lu_function_ser ser;
+	struct pci_dev *pdev;
+	unsigned int users;
+	bool held;
+	enum pci_lu_state state;
+};
+
+struct pci_lu_in {
+	struct rcu_head rcu;
+	u32 nr;
+	struct pci_lu_function functions[] __counted_by(nr);
+};
+
+/* Innermost but for what RCU and the allocator take */
+static DEFINE_MUTEX(in_lock);
+/* Looked at without a lock, changed with it; the order of its records stays */
+static struct pci_lu_in __rcu *incoming;
+/* Something came over that could not be read: then nothing at all is moved */
+static bool unreadable;
+/* Have to be reset too, without a record of ours */
+static DEFINE_XARRAY(reset_due);
+
+/* ---- The table ----------------------------------------------------------- */
+
+static int compare_key(const void *key, const void *elem)
+{
+	const struct pci_lu_function *function = elem;
+	unsigned long other = pci_lu_key(function->ser.segment,
+					 function->ser.rid);
+
+	return *(const unsigned long *)key < other ? -1 :
+	       *(const unsigned long *)key > other;
+}
+
+static struct pci_lu_function *lookup(struct pci_lu_in *in, unsigned long key)
+{
+	return bsearch(&key, in->functions, in->nr, sizeof(*in->functions),
+		       compare_key);
+}
+
+static struct pci_lu_function *bridge_above(struct pci_lu_in *in,
+					    struct pci_lu_function *function)
+{
+	if (function->ser.bridge == PCI_LU_NO_BRIDGE)
+		return NULL;
+	return lookup(in, pci_lu_key(function->ser.segment,
+				     function->ser.bridge));
+}
+
+/* Bus numbers grow on the way down, so no way up goes on for ever */
+static bool bridge_recorded(struct pci_lu_in *in,
+			    struct pci_lu_function *function)
+{
+	struct pci_lu_function *bridge = bridge_above(in, function);
+
+	return function->ser.bridge == PCI_LU_NO_BRIDGE ||
+	       (bridge && bridge->ser.hdr_type == PCI_HEADER_TYPE_BRIDGE &&
+		PCI_BUS_NUM(bridge->ser.rid) < PCI_BUS_NUM(function->ser.rid));
+}
+
+static struct pci_lu_in *copy_table(const struct pci_lu_ser *ser)
+{
+	const struct pci_lu_function_ser *table = phys_to_virt(ser->table);
+	struct pci_lu_in *in = kvzalloc_flex(*in, functions, ser->nr);
+	struct pci_lu_function *pos;
+
+	if (!in)
+		return NULL;
+	in->nr = ser->nr;
+	for (u32 i = 0; i < in->nr; i++)
+		in->functions[i].ser = table[i];
+	for (u32 i = 0; i < in->nr; i++) {
+		if (!bridge_recorded(in, &in->functions[i])) {
+			kvfree(in);
+			return ERR_PTR(-EINVAL);
+		}
+	}
+	for (u32 i = 0; i < in->nr; i++) {
+		if (!(in->functions[i].ser.flags & PCI_LU_DEVICE))
+			continue;
+		for (pos = &in->functions[i]; pos; pos = bridge_above(in, pos))
+			pos->users++;
+	}
+	return in;
+}
+
+static const char *table_error(u64 phys)
+{
+	const struct pci_lu_ser *ser = phys_to_virt(phys);
+	const char *why;
+
+	if (kho_preserved_size(phys) != PAGE_SIZE)
+		return "nothing was preserved";
+	why = pci_lu_ser_error(ser);
+	if (why)
+		return why;
+	if (ser->table &&
+	    kho_preserved_size(ser->table) != (u64)ser->pages << PAGE_SHIFT)
+		return "its table was not preserved";
+	return pci_lu_table_error(ser);
+}
+
+/**
+ * pci_lu_in_start - Read which functions came over
+ * @phys: Where the header is, not trusted
+ *
+ * Context: Boot, before PCI looks for the first device.
+ * Return: 0; -EINVAL when it makes no sense, and then everything on the bus stays
+ * where it is and nothing that IOMMUs know is believed; -ENOMEM.
+ */
+int pci_lu_in_start(u64 phys)
+{
+	const char *why = table_error(phys);
+	struct pci_lu_in *in = NULL;
+
+	if (!why)
+		in = copy_table(phys_to_virt(phys));
+	if (in == ERR_PTR(-EINVAL))
+		why = "a bridge has no record";
+	if (why || !in) {
+		WRITE_ONCE(unreadable, true);
+		pr_err("PCI: live update: which functions stay as they are cannot be read: %s\n",
+		       why ?: "out of memory");
+		return why ? -EINVAL : -ENOMEM;
+	}
+	rcu_assign_pointer(incoming, in);
+	return 0;
+}
+
+static struct pci_lu_in *locked_in(void)
+{
+	return rcu_dereference_protected(incoming, lockdep_is_held(&in_lock));
+}
+
+/* Of what is in the table and present, NULL for all others */
+static struct pci_lu_function *locked_function(struct pci_dev *pdev)
+{
+	struct pci_lu_in *in = locked_in();
+	struct pci_lu_function *function;
+
+	function = in ? lookup(in, pci_lu_key_of(pdev)) : NULL;
+	return function && function->pdev == pdev ? function : NULL;
+}
+
+/* ---- Functions turn up, and go ------------------------------------------- */
+
+/**
+ * pci_liveupdate_found - A function turns up
+ * @pdev: The function; what it is has been read, and nothing was changed yet
+ *
+ * Only what is just the function of a record, behind just those bridges, is
+ * taken for it.
+ *
+ * Context: With pci_rescan_remove_lock held, or boot.
+ */
+void pci_liveupdate_found(struct pci_dev *pdev)
+{
+	struct pci_lu_function *function, *bridge;
+	struct pci_lu_in *in;
+
+	if (!rcu_access_pointer(incoming))
+		return;
+
+	guard(mutex)(&in_lock);
+	in = locked_in();
+	function = in ? lookup(in, pci_lu_key_of(pdev)) : NULL;
+	if (!function || function->pdev)
+		return;
+	bridge = bridge_above(in, function);
+	if (!pci_lu_record_fits(&function->ser, pdev) ||
+	    (bridge && bridge->pdev != pdev->bus->self)) {
+		pci_err(pdev, "live update: another function was here before\n");
+		return;
+	}
+	function->pdev = pdev;
+}
+
+/**
+ * pci_liveupdate_hold_power - Keep a function that came over in D0
+ * @pdev: The function, with runtime power management set up
+ *
+ * Nobody may have a driver for it, so nobody else says that it is in use.
+ *
+ * Context: When @pdev is set up.
+ */
+void pci_liveupdate_hold_power(struct pci_dev *pdev)
+{
+	struct pci_lu_function *function;
+
+	if (!rcu_access_pointer(incoming))
+		return;
+
+	guard(mutex)(&in_lock);
+	function = locked_function(pdev);
+	if (!function || function->state >= PCI_LU_REJECTED)
+		return;
+	pm_runtime_get_noresume(&pdev->dev);
+	function->held = true;
+}
+
+static void settle(struct pci_lu_function *function, enum pci_lu_state state)
+{
+	WRITE_ONCE(function->state, state);
+	if (state == PCI_LU_DONE && function->held) {
+		function->held = false;
+		pm_runtime_put_noidle(&function->pdev->dev);
+	}
+}
+
+/* One kept device less below all bridges above, which may be the last one */
+static void let_go(struct pci_lu_in *in, struct pci_lu_function *function,
+		   enum pci_lu_state state)
+{
+	settle(function, state);
+	for (; function; function = bridge_above(in, function)) {
+		function->users--;
+		if (!function->users && function->state == PCI_LU_CAME)
+			settle(function, PCI_LU_DONE);
+	}
+}
+
+/**
+ * pci_liveupdate_gone - A function goes
+ * @pdev: The function
+ *
+ * One that has to be reset still has to be when it comes back.
+ *
+ * Context: With pci_rescan_remove_lock held.
+ */
+void pci_liveupdate_gone(struct pci_dev *pdev)
+{
+	struct pci_lu_function *function;
+
+	if (!rcu_access_pointer(incoming))
+		return;
+
+	guard(mutex)(&in_lock);
+	function = locked_function(pdev);
+	if (!function)
+		return;
+	if (function->ser.flags & PCI_LU_DEVICE && function->users)
+		let_go(locked_in(), function, PCI_LU_REJECTED);
+	function->held = false;
+	WRITE_ONCE(function->pdev, NULL);
+}
+
+/* ---- What is to stay as it is? ------------------------------------------- */
+
+static bool state_between(struct pci_dev *pdev, enum pci_lu_state first,
+			  enum pci_lu_state last)
+{
+	struct pci_lu_function *function;
+	struct pci_lu_in *in;
+	enum pci_lu_state state;
+
+	if (!rcu_access_pointer(incoming))
+		return false;
+
+	guard(rcu)();
+	in = rcu_dereference(incoming);
+	function = in ? lookup(in, pci_lu_key_of(pdev)) : NULL;
+	if (!function || READ_ONCE(function->pdev) != pdev)
+		return false;
+	state = READ_ONCE(function->state);
+	return state >= first && state <= last;
+}
+
+/**
+ * pci_liveupdate_incoming - Is a function to stay as the previous kernel left it?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true for a kept device and for the bridges above it, from the moment
+ * they are found until the session is finished or the IOMMU rejects the device.
+ */
+bool pci_liveupdate_incoming(struct pci_dev *pdev)
+{
+	return state_between(pdev, PCI_LU_CAME, PCI_LU_CLAIMED);
+}
+
+/**
+ * pci_liveupdate_unowned - Is a kept device at work, with its owner still to come?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true until its owner has claimed it.
+ */
+bool pci_liveupdate_unowned(struct pci_dev *pdev)
+{
+	return !pci_is_bridge(pdev) &&
+	       state_between(pdev, PCI_LU_CAME, PCI_LU_RESTORED);
+}
+
+/**
+ * pci_liveupdate_keep_buses - Do all buses keep their numbers?
+ *
+ * A function that is at work has its number in tables of the IOMMU; another one
+ * that is given it would use them. To move only what is not kept could still run
+ * into what is.
+ *
+ * Context: Any.
+ * Return: true while any function is to stay as it is.
+ */
+bool pci_liveupdate_keep_buses(void)
+{
+	return rcu_access_pointer(incoming) || READ_ONCE(unreadable);
+}
+
+/**
+ * pci_liveupdate_keep_ari - Does the bridge above forward as it did before?
+ * @pdev: First function of a device
+ *
+ * Context: When @pdev is set up.
+ * Return: true when the bridge is kept; then it is known to forward ARI if it
+ * does, whatever this kernel would choose.
+ */
+bool pci_liveupdate_keep_ari(struct pci_dev *pdev)
+{
+	struct pci_dev *bridge = pdev->bus->self;
+	u16 ctl;
+
+	if (!bridge || pdev->devfn || !pci_liveupdate_incoming(bridge))
+		return false;
+	pcie_capability_read_word(bridge, PCI_EXP_DEVCTL2, &ctl);
+	bridge->ari_enabled = !!(ctl & PCI_EXP_DEVCTL2_ARI);
+	return true;
+}
+
+/**
+ * pci_lu_in_any - What is in the way of sleep?
+ *
+ * Context: May sleep.
+ * Return: a function that came over and is not like any other yet, to be put, or
+ * NULL.
+ */
+struct pci_dev *pci_lu_in_any(void)
+{
+	struct pci_lu_in *in;
+
+	guard(mutex)(&in_lock);
+	in = locked_in();
+	for (u32 i = 0; in && i < in->nr; i++)
+		if (in->functions[i].pdev &&
+		    in->functions[i].state != PCI_LU_DONE)
+			return pci_dev_get(in->functions[i].pdev);
+	return NULL;
+}
+
+/* ---- The IOMMU decides, and the owner ------------------------------------ */
+
+/**
+ * pci_liveupdate_came - Is it the device that the previous kernel has kept?
+ * @pdev: The device
+ *
+ * Context: Any.
+ * Return: true when PCI has a record of it, and it is still what and where it was.
+ */
+bool pci_liveupdate_came(struct pci_dev *pdev)
+{
+	struct pci_lu_function *function;
+
+	guard(mutex)(&in_lock);
+	function = locked_function(pdev);
+	return function && function->ser.flags & PCI_LU_DEVICE &&
+	       function->state == PCI_LU_CAME &&
+	       pci_lu_record_unmoved(&function->ser, pdev);
+}
+
+static void move_on(struct pci_dev *pdev, enum pci_lu_state from,
+		    enum pci_lu_state to)
+{
+	struct pci_lu_function *function;
+
+	guard(mutex)(&in_lock);
+	function = locked_function(pdev);
+	if (function && function->state == from)
+		WRITE_ONCE(function->state, to);
+}
+
+/**
+ * pci_liveupdate_restored - The IOMMU goes on translating for a device
+ * @pdev: The device, for which pci_liveupdate_came() is true
+ *
+ * Context: May sleep.
+ */
+void pci_liveupdate_restored(struct pci_dev *pdev)
+{
+	move_on(pdev, PCI_LU_CAME, PCI_LU_RESTORED);
+}
+
+/**
+ * pci_liveupdate_claimed - The owner of a device has it again
+ * @pdev: The device
+ *
+ * Context: May sleep.
+ */
+void pci_liveupdate_claimed(struct pci_dev *pdev)
+{
+	move_on(pdev, PCI_LU_RESTORED, PCI_LU_CLAIMED);
+}
+
+/**
+ * pci_liveupdate_unclaimed - Undo pci_liveupdate_claimed()
+ * @pdev: The device
+ *
+ * Context: May sleep.
+ */
+void pci_liveupdate_unclaimed(struct pci_dev *pdev)
+{
+	move_on(pdev, PCI_LU_CLAIMED, PCI_LU_RESTORED);
+}
+
+/**
+ * pci_liveupdate_rejected - A device must not go on
+ * @pdev: Any device that may have been told to write to memory by the previous
+ *        kernel
+ *
+ * It is no bus master from here on, and is reset before it gets a driver.
+ *
+ * Context: May sleep.
+ */
+void pci_liveupdate_rejected(struct pci_dev *pdev)
+{
+	struct pci_lu_function *function;
+
+	pci_clear_master(pdev);
+
+	guard(mutex)(&in_lock);
+	function = locked_function(pdev);
+	if (function && function->ser.flags & PCI_LU_DEVICE &&
+	    function->state < PCI_LU_REJECTED) {
+		let_go(locked_in(), function, PCI_LU_REJECTED);
+		return;
+	}
+	/* A few bytes; to forget it would let a driver start it again */
+	if (!function)
+		xa_store(&reset_due, pci_lu_key_of(pdev), xa_mk_value(1),
+			 GFP_KERNEL | __GFP_NOFAIL);
+}
+
+/**
+ * pci_liveupdate_finish - A device is like any other from now on
+ * @pdev: The device
+ *
+ * Context: May sleep.
+ */
+void pci_liveupdate_finish(struct pci_dev *pdev)
+{
+	struct pci_lu_function *function;
+
+	guard(mutex)(&in_lock);
+	function = locked_function(pdev);
+	if (function && function->ser.flags & PCI_LU_DEVICE &&
+	    function->state < PCI_LU_REJECTED)
+		let_go(locked_in(), function, PCI_LU_DONE);
+}
+
+/* ---- Blocked means quiet ------------------------------------------------- */
+
+/**
+ * pci_liveupdate_reset_due - Is a device to be reset before anybody uses it?
+ * @pdev: The device
+ *
+ * Context: Any.
+ * Return: true when it may still be told to write to memory that is not its any
+ * more.
+ */
+bool pci_liveupdate_reset_due(struct pci_dev *pdev)
+{
+	return (!pci_is_bridge(pdev) &&
+		(state_between(pdev, PCI_LU_CAME, PCI_LU_CAME) ||
+		 state_between(pdev, PCI_LU_REJECTED, PCI_LU_REJECTED))) ||
+	       xa_load(&reset_due, pci_lu_key_of(pdev));
+}
+
+static void reset_done(struct pci_dev *pdev)
+{
+	struct pci_lu_function *function;
+
+	xa_erase(&reset_due, pci_lu_key_of(pdev));
+
+	guard(mutex)(&in_lock);
+	function = locked_function(pdev);
+	if (function && function->state == PCI_LU_REJECTED)
+		settle(function, PCI_LU_DONE);
+}
+
+/**
+ * pci_liveupdate_quiesce - Reset a device before its driver is bound, if it is due
+ * @pdev: The device
+ *
+ * A driver may set bus mastering before it resets the device itself, and with it
+ * all that the previous owner wanted to be written.
+ *
+ * Context: With the lock of the device held, before the probe of a driver.
+ * Return: 0, or the error of a reset that did not work: then no driver is to be
+ * bound, and the next try is made with the next driver.
+ */
+int pci_liveupdate_quiesce(struct pci_dev *pdev)
+{
+	int ret;
+
+	if (!pci_liveupdate_reset_due(pdev))
+		return 0;
+
+	/* From here on it is nobody's, and a reset is not refused */
+	pci_liveupdate_rejected(pdev);
+	ret = pci_reset_function_locked(pdev);
+	if (ret) {
+		pci_err(pdev, "live update: it may still have old orders and cannot be reset, no driver is bound until it was off: %pe\n",
+			ERR_PTR(ret));
+		return ret;
+	}
+	reset_done(pdev);
+	pci_info(pdev, "live update: reset, its old orders are gone\n");
+	return 0;
+}
+
+/* ---- The end ------------------------------------------------------------- */
+
+/**
+ * pci_lu_in_end - All sessions are finished
+ *
+ * What has to be reset is remembered until then.
+ *
+ * Context: May sleep.
+ */
+void pci_lu_in_end(void)
+{
+	struct pci_lu_in *in;
+	bool due = false;
+
+	guard(mutex)(&in_lock);
+	in = locked_in();
+	for (u32 i = 0; in && i < in->nr; i++) {
+		struct pci_lu_function *function = &in->functions[i];
+
+		if (function->ser.flags & PCI_LU_DEVICE &&
+		    function->state < PCI_LU_REJECTED)
+			let_go(in, function, PCI_LU_REJECTED);
+		due |= function->state == PCI_LU_REJECTED;
+	}
+	WRITE_ONCE(unreadable, false);
+	if (due || !in)
+		return;
+	RCU_INIT_POINTER(incoming, NULL);
+	kvfree_rcu(in, rcu);
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the records of PCI functions
+ */
+#include <kunit/test.h>
+#include <linux/io.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "liveupdate.h"
+
+#define NR 3
+
+struct table_test {
+	struct pci_lu_ser *ser;
+	struct pci_lu_function_ser *table;
+};
+
+static int table_init(struct kunit *test)
+{
+	struct table_test *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->ser = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	t->table = kunit_kzalloc(test, PAGE_SIZE, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t->ser);
+	KUNIT_ASSERT_NOT_NULL(test, t->table);
+	for (u16 i = 0; i < NR; i++) {
+		t->table[i].rid = PCI_DEVID(i, 0);
+		t->table[i].bridge = i ? PCI_DEVID(i - 1, 0) : PCI_LU_NO_BRIDGE;
+		t->table[i].flags = i == NR - 1 ? PCI_LU_DEVICE : 0;
+	}
+	t->ser->magic = PCI_LU_MAGIC;
+	t->ser->nr = NR;
+	t->ser->pages = 1;
+	t->ser->table = virt_to_phys(t->table);
+	t->ser->crc = pci_lu_table_crc(t->table, NR);
+	test->priv = t;
+	return 0;
+}
+
+static void good_table(struct kunit *test)
+{
+	struct table_test *t = test->priv;
+
+	KUNIT_EXPECT_NULL(test, pci_lu_ser_error(t->ser));
+	KUNIT_EXPECT_NULL(test, pci_lu_table_error(t->ser));
+}
+
+static void empty_table(struct kunit *test)
+{
+	struct table_test *t = test->priv;
+
+	*t->ser = (struct pci_lu_ser){ .magic = PCI_LU_MAGIC };
+	KUNIT_EXPECT_NULL(test, pci_lu_ser_error(t->ser));
+	KUNIT_EXPECT_NULL(test, pci_lu_table_error(t->ser));
+}
+
+static void bad_header(struct kunit *test)
+{
+	struct table_test *t = test->priv;
+	struct pci_lu_ser good = *t->ser;
+
+	t->ser->magic ^= 1;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_ser_error(t->ser));
+	*t->ser = good;
+	t->ser->nr = PCI_LU_MAX_FUNCTIONS + 1;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_ser_error(t->ser));
+	t->ser->nr = U32_MAX;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_ser_error(t->ser));
+	*t->ser = good;
+	t->ser->table = 0;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_ser_error(t->ser));
+	*t->ser = good;
+	t->ser->pages = 0;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_ser_error(t->ser));
+	t->ser->pages = 3;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_ser_error(t->ser));
+	t->ser->pages = PCI_LU_MAX_PAGES * 2;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_ser_error(t->ser));
+	*t->ser = good;
+	t->ser->nr = PAGE_SIZE / sizeof(*t->table) + 1;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_ser_error(t->ser));
+}
+
+/* Each byte of the records is in the CRC, and their number too */
+static void bad_crc(struct kunit *test)
+{
+	struct table_test *t = test->priv;
+	u8 *bytes = (u8 *)t->table;
+
+	for (size_t i = 0; i < NR * sizeof(*t->table); i++) {
+		bytes[i] ^= 0x40;
+		KUNIT_EXPECT_NOT_NULL_MSG(test, pci_lu_table_error(t->ser),
+					  "byte %zu", i);
+		bytes[i] ^= 0x40;
+	}
+	t->ser->nr--;
+	KUNIT_EXPECT_NOT_NULL(test, pci_lu_table_error(t->ser));
+}
+
+static void bad_records(struct kunit *test)
+{
+	struct table_test *t = test->priv;
+
+	swap(t->table[0], t->table[1]);
+	t->ser->crc = pci_lu_table_crc(t->table, NR);
+	KUNIT_EXPECT_STREQ(test, pci_lu_table_error(t->ser),
+			   "it is not in order");
+	t->table[0] = t->table[1];
+	t->ser->crc = pci_lu_table_crc(t->table, NR);
+	KUNIT_EXPECT_STREQ(test, pci_lu_table_error(t->ser),
+			   "it is not in order");
+	t->table[0].rid = 0;
+	t->table[0].flags = 0x80;
+	t->ser->crc = pci_lu_table_crc(t->table, NR);
+	KUNIT_EXPECT_STREQ(test, pci_lu_table_error(t->ser),
+			   "it has bits that are not known");
+}
+
+static struct kunit_case table_cases[] = {
+	KUNIT_CASE(good_table),
+	KUNIT_CASE(empty_table),
+	KUNIT_CASE(bad_header),
+	KUNIT_CASE(bad_crc),
+	KUNIT_CASE(bad_records),
+	{}
+};
+
+static struct kunit_suite table_suite = {
+	.name = "pci_liveupdate_table",
+	.init = table_init,
+	.test_cases = table_cases,
+};
+
+kunit_test_suite(table_suite);

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The records of PCI functions that stay as they are
+ */
+#include <linux/crc32c.h>
+#include <linux/io.h>
+#include <linux/log2.h>
+#include <linux/pci.h>
+
+#include "liveupdate.h"
+
+/**
+ * pci_lu_key - Where a function is looked up
+ * @segment: PCI segment
+ * @rid:     Bus << 8 | devfn
+ *
+ * Return: an index for an xarray.
+ */
+unsigned long pci_lu_key(u32 segment, u16 rid)
+{
+	return (unsigned long)segment << 16 | rid;
+}
+
+/**
+ * pci_lu_key_of - Where a function is looked up
+ * @pdev: The function
+ *
+ * Return: an index for an xarray.
+ */
+unsigned long pci_lu_key_of(struct pci_dev *pdev)
+{
+	return pci_lu_key(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+}
+
+static u16 bridge_of(struct pci_dev *pdev)
+{
+	return pci_is_root_bus(pdev->bus) ? PCI_LU_NO_BRIDGE :
+					    pci_dev_id(pdev->bus->self);
+}
+
+static u64 bar_of(struct pci_dev *pdev, unsigned int i)
+{
+	/* What these are in a bridge are its windows, or nothing */
+	if (i >= (pci_is_bridge(pdev) ? 2 : PCI_STD_NUM_BARS))
+		return 0;
+	return pci_resource_len(pdev, i) ? pci_resource_start(pdev, i) : 0;
+}
+
+/**
+ * pci_lu_record_fill - Write down what a function is, and where
+ * @ser:    Its record
+ * @pdev:   The function
+ * @device: It is kept itself, not only for what is below it
+ */
+void pci_lu_record_fill(struct pci_lu_function_ser *ser, struct pci_dev *pdev,
+			bool device)
+{
+	*ser = (struct pci_lu_function_ser){
+		.segment = pci_domain_nr(pdev->bus),
+		.rid = pci_dev_id(pdev),
+		.vendor = pdev->vendor,
+		.device = pdev->device,
+		.class_rev = pdev->class << 8 | pdev->revision,
+		.bridge = bridge_of(pdev),
+		.hdr_type = pdev->hdr_type,
+		.flags = device ? PCI_LU_DEVICE : 0,
+		.subsystem = (u32)pdev->subsystem_device << 16 |
+			     pdev->subsystem_vendor,
+	};
+	for (int i = 0; i < ARRAY_SIZE(ser->bar); i++)
+		ser->bar[i] = bar_of(pdev, i);
+}
+
+/**
+ * pci_lu_record_fits - Is it the function that a record is about?
+ * @ser:  The record, checked
+ * @pdev: A function that was just found; only what is read of it first is
+ *        looked at
+ *
+ * Return: true when it can be no other one, if the bridge above is the same.
+ */
+bool pci_lu_record_fits(const struct pci_lu_function_ser *ser,
+			struct pci_dev *pdev)
+{
+	return ser->vendor == pdev->vendor && ser->device == pdev->device &&
+	       ser->class_rev == (pdev->class << 8 | pdev->revision) &&
+	       ser->hdr_type == pdev->hdr_type &&
+	       ser->bridge == bridge_of(pdev);
+}
+
+/**
+ * pci_lu_record_unmoved - Is a function still what and where it was?
+ * @ser:  Its record, checked
+ * @pdev: The function, set up
+ *
+ * Return: true when the rest of its record fits too, and each BAR is in its
+ * place.
+ */
+bool pci_lu_record_unmoved(const struct pci_lu_function_ser *ser,
+			   struct pci_dev *pdev)
+{
+	if (ser->subsystem != ((u32)pdev->subsystem_device << 16 |
+			       pdev->subsystem_vendor))
+		return false;
+	for (int i = 0; i < ARRAY_SIZE(ser->bar); i++)
+		if (ser->bar[i] != bar_of(pdev, i))
+			return false;
+	return true;
+}
+
+/**
+ * pci_lu_table_crc - The CRC of a table of functions
+ * @table: The first record
+ * @nr:    How many there are
+ *
+ * Return: what belongs into the header.
+ */
+u32 pci_lu_table_crc(const struct pci_lu_function_ser *table, u32 nr)
+{
+	return crc32c(nr, table, nr * sizeof(*table));
+}
+
+/**
+ * pci_lu_ser_error - Is it the header of a table of functions?
+ * @ser: Preserved memory, not trusted; where it points to is not looked at
+ *
+ * Return: what is wrong with it, or NULL.
+ */
+const char *pci_lu_ser_error(const struct pci_lu_ser *ser)
+{
+	if (ser->magic != PCI_LU_MAGIC)
+		return "it is something else";
+	if (ser->nr > PCI_LU_MAX_FUNCTIONS)
+		return "it has too many functions";
+	if (!ser->table)
+		return ser->nr ? "its table is missing" : NULL;
+	if (!is_power_of_2(ser->pages) ||
+	    ser->pages > PCI_LU_MAX_PAGES ||
+	    (u64)ser->nr * sizeof(struct pci_lu_function_ser) >
+	    (u64)ser->pages << PAGE_SHIFT)
+		return "its table has a wrong size";
+	return NULL;
+}
+
+/**
+ * pci_lu_table_error - Can the records of a table be used?
+ * @ser: The header, for which pci_lu_ser_error() has nothing to say, with a table
+ *       that was preserved
+ *
+ * Return: what is wrong with it, or NULL.
+ */
+const char *pci_lu_table_error(const struct pci_lu_ser *ser)
+{
+	const struct pci_lu_function_ser *table = phys_to_virt(ser->table);
+
+	if (ser->crc != pci_lu_table_crc(table, ser->nr))
+		return "it has a wrong CRC";
+	for (u32 i = 0; i < ser->nr; i++) {
+		if (table[i].flags & ~PCI_LU_DEVICE || table[i].reserved)
+			return "it has bits that are not known";
+		if (i && pci_lu_key(table[i].segment, table[i].rid) <=
+			 pci_lu_key(table[i - 1].segment, table[i - 1].rid))
+			return "it is not in order";
+	}
+	return NULL;
+}

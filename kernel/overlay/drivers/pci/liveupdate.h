@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PCI live update, between its own files
+ */
+#ifndef DRIVERS_PCI_LIVEUPDATE_H
+#define DRIVERS_PCI_LIVEUPDATE_H
+
+#include <linux/kho/abi/pci.h>
+#include <linux/types.h>
+
+struct pci_dev;
+
+/* liveupdate-record.c */
+unsigned long pci_lu_key(u32 segment, u16 rid);
+unsigned long pci_lu_key_of(struct pci_dev *pdev);
+void pci_lu_record_fill(struct pci_lu_function_ser *ser, struct pci_dev *pdev,
+			bool device);
+bool pci_lu_record_fits(const struct pci_lu_function_ser *ser,
+			struct pci_dev *pdev);
+bool pci_lu_record_unmoved(const struct pci_lu_function_ser *ser,
+			   struct pci_dev *pdev);
+u32 pci_lu_table_crc(const struct pci_lu_function_ser *table, u32 nr);
+const char *pci_lu_ser_error(const struct pci_lu_ser *ser);
+const char *pci_lu_table_error(const struct pci_lu_ser *ser);
+
+/* liveupdate-in.c */
+int pci_lu_in_start(u64 phys);
+void pci_lu_in_end(void);
+struct pci_dev *pci_lu_in_any(void);
+
+#endif /* DRIVERS_PCI_LIVEUPDATE_H */
