@@ -21,7 +21,9 @@
 void memfd_luo_mark(struct memfd_luo_ser *ser,
 		    const struct liveupdate_file_op_args *args)
 {
-	ser->flags = args->needed ? MEMFD_LUO_NEEDED : 0;
+	ser->flags &= ~MEMFD_LUO_NEEDED;
+	if (args->needed)
+		ser->flags |= MEMFD_LUO_NEEDED;
 }
 
 /**
@@ -91,13 +93,14 @@ static void unhold_folios(struct address_space *mapping)
 
 /**
  * memfd_luo_unhold - Let go of a memfd when its session is finished
- * @args: What LUO gave to the finish callback
+ * @args: What LUO gave to the finish callback, with the file if there is one, also
+ *        one that retrieve has left half way
  */
 void memfd_luo_unhold(struct liveupdate_file_op_args *args)
 {
 	struct inode *inode;
 
-	if (args->retrieve_status <= 0)
+	if (!args->file)
 		return;
 	inode = file_inode(args->file);
 	if (!memfd_luo_held(inode))

@@ -15,7 +15,7 @@ struct memfd_luo_ser;
  * the previous kernel, which no pin in this kernel tells of. So until
  * finish the file stays frozen, as it was from preserve on, and the reference
  * to each folio that came from KHO is kept, which stops migration and reclaim.
- * When retrieve fails, the folios are lost until the next kexec.
+ * When retrieve fails for good, the folios are lost until the next kexec.
  *
  * A memfd that LUO holds in this kernel is frozen for this reason and no other:
  * it cannot be preserved anew before it is finished.
