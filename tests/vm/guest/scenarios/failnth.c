@@ -30,7 +30,7 @@
 #define READS 256
 /* The rate leaves time for the slow steps of a slow kernel. */
 #define RATE 100
-/* Small memfds; the retrieve of each can fail once. */
+/* Small memfds, each for one failure. */
 #define SPARES 64
 #define SPARE_BYTES (64 << 10)
 #define TOKEN_SPARE 0x10000ull
@@ -330,10 +330,7 @@ static int run_retrieve_session(void)
 	return spare < 0 ? spare : 0;
 }
 
-/*
- * In LUO a memfd whose retrieve failed is lost until the next kexec, so each
- * try takes another one.
- */
+/* Each try takes another one: of one that failed not all is left to be done. */
 static int run_retrieve_memfd(void)
 {
 	spare_memfd = luo_retrieve(spare, TOKEN_SPARE + spares_tried++);
@@ -429,6 +426,20 @@ static int sweep_each(const char *what, int (*run)(void))
 	return 0;
 }
 
+/* The other half is finished as it was left. */
+static void retrieve_again(void)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; !rc && i < spares_tried; i += 2) {
+		int fd = luo_retrieve(spare, TOKEN_SPARE + i);
+
+		rc = fd < 0 ? fd : 0;
+		close(fd);
+	}
+	check_rc("retrieve-memfd-again", rc, 0);
+}
+
 static int sweep_spares(void)
 {
 	if (sweep(&retrieve_session, 0) < 0)
@@ -437,6 +448,7 @@ static int sweep_spares(void)
 		return -1;
 	undo_retrieve_memfd();
 	value("spares", spares_tried);
+	retrieve_again();
 	if (sweep(&finish_spare, 0) < 0)
 		return -1;
 	close(spare);
