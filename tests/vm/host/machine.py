@@ -97,8 +97,13 @@ class Machine:
     def guarded_sources(self) -> Dict[int, str]:
         """Kept devices and the bridges above them: bus mastering must stay on."""
         found = self.kept_sources()
-        used = {d.bus for d in self.by_role("kept")}
-        found.update({p.source_id: "00:" + p.addr for p in self.ports if p.ident in used})
+        bridges = {p.ident: ("00:" + p.addr, "") for p in self.ports}
+        bridges.update({d.ident: (d.bdf, d.bus) for d in self.devices})
+        for device in self.by_role("kept"):
+            bus = device.bus
+            while bus in bridges:
+                bdf, bus = bridges[bus]
+                found[source_id(bdf)] = bdf
         return found
 
     def _next_stream(self, role: str) -> int:

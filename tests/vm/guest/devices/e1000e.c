@@ -25,6 +25,9 @@
 #define RDH 0x2810
 #define RDT 0x2818
 #define RXCSUM 0x5000
+#define RAL 0x5400
+#define RAH 0x5404
+#define RAH_ADDRESS 0xffffu
 #define RFCTL 0x5008
 #define MRQC 0x5818
 
@@ -129,11 +132,19 @@ static int link_up(struct vfio *v)
 	return -ENOLINK;
 }
 
+/* The last four of its six bytes. */
+static uint32_t mac(const struct vfio *v)
+{
+	return vfio_read32(v, RAL) >> 16 |
+	       (vfio_read32(v, RAH) & RAH_ADDRESS) << 16;
+}
+
 static void remember(struct nic *n)
 {
 	struct nic_state *s = n->state;
 	struct vfio *v = n->vfio;
 
+	s->mac = mac(v);
 	s->ctrl = vfio_read32(v, CTRL);
 	s->rctl = vfio_read32(v, RCTL);
 	s->rdba_low = vfio_read32(v, RDBAL);
@@ -188,6 +199,12 @@ bool nic_unchanged(const struct nic *n, char *why, unsigned int size)
 		{ "RDLEN", RDLEN, s->rdlen },
 	};
 
+	/* Another card may have been set up in just the same way */
+	if (mac(n->vfio) != s->mac) {
+		snprintf(why, size, "its address ends in %#x, was %#x",
+			 mac(n->vfio), s->mac);
+		return false;
+	}
 	for (unsigned int i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
 		uint32_t got = vfio_read32(n->vfio, regs[i].at);
 

@@ -37,6 +37,7 @@ struct nic_state {
 	uint64_t foreign;
 	uint64_t holes; /* slots the card went past without an answer */
 
+	uint32_t mac; /* the half of its address that tells it from others */
 	uint32_t ctrl;
 	uint32_t rctl;
 	uint32_t rdba_low;

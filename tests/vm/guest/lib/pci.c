@@ -12,6 +12,9 @@
 
 #define SYSFS "/sys/bus/pci"
 #define PATH_BYTES 160
+#define CAPABILITIES 0x34
+#define EXTENDED 0x100u
+#define EXTENDED_MAX 480
 
 static uint32_t read_hex(const char *bdf, const char *name)
 {
@@ -225,6 +228,18 @@ int pci_read16(const char *bdf, unsigned int at, uint16_t *ret)
 	return rc;
 }
 
+int pci_read32(const char *bdf, unsigned int at, uint32_t *ret)
+{
+	int fd = pci_config_open(bdf), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	if (pread(fd, ret, sizeof(*ret), at) != sizeof(*ret))
+		rc = -EIO;
+	close(fd);
+	return rc;
+}
+
 int pci_write16(const char *bdf, unsigned int at, uint16_t val)
 {
 	int fd = pci_config_open(bdf), rc = 0;
@@ -235,4 +250,34 @@ int pci_write16(const char *bdf, unsigned int at, uint16_t val)
 		rc = -EIO;
 	close(fd);
 	return rc;
+}
+
+unsigned int pci_capability(const char *bdf, unsigned int id)
+{
+	uint16_t at, head;
+
+	if (pci_read16(bdf, CAPABILITIES, &at))
+		return 0;
+	for (at &= 0xfc; at; at = head >> 8 & 0xfc) {
+		if (pci_read16(bdf, at, &head))
+			return 0;
+		if ((head & 0xff) == id)
+			return at;
+	}
+	return 0;
+}
+
+unsigned int pci_extended(const char *bdf, unsigned int id)
+{
+	unsigned int at = EXTENDED, looks = 0;
+	uint32_t head;
+
+	while (at >= EXTENDED && looks++ < EXTENDED_MAX) {
+		if (pci_read32(bdf, at, &head) || !head || head == ~0u)
+			return 0;
+		if ((head & 0xffff) == id)
+			return at;
+		at = head >> 20 & 0xffc;
+	}
+	return 0;
 }

@@ -11,6 +11,7 @@
 #define PCI_COMMAND 0x04
 #define PCI_COMMAND_MEMORY 0x2
 #define PCI_COMMAND_MASTER 0x4
+#define PCI_CAP_EXPRESS 0x10
 
 /* vendor << 16 | device, or 0 when there is no such device. */
 uint32_t pci_id(const char *bdf);
@@ -41,6 +42,10 @@ int pci_rescan(void);
 /* Opens the configuration space; the caller closes it. */
 int pci_config_open(const char *bdf);
 int pci_read16(const char *bdf, unsigned int at, uint16_t *ret);
+int pci_read32(const char *bdf, unsigned int at, uint32_t *ret);
 int pci_write16(const char *bdf, unsigned int at, uint16_t val);
+/* Where a capability begins, 0 when the device has none of that kind. */
+unsigned int pci_capability(const char *bdf, unsigned int id);
+unsigned int pci_extended(const char *bdf, unsigned int id);
 
 #endif

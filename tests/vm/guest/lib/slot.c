@@ -22,8 +22,6 @@
 #define LOOK_MS 10
 #define LOOKS_IN_A_ROW 20
 
-#define PCI_CAPABILITIES 0x34
-#define CAP_ID_EXPRESS 0x10
 #define SLOT_CONTROL 0x18
 #define SLOT_LIGHT (3u << 8)
 #define SLOT_LIGHT_BLINKS (2u << 8)
@@ -46,21 +44,6 @@ static int port_of(const char *bdf, char *port)
 	name = strrchr(target, '/');
 	snprintf(port, BDF_BYTES, "%.12s", name ? name + 1 : target);
 	return 0;
-}
-
-static int express_of(const char *port, unsigned int *ret_at)
-{
-	uint16_t at, head;
-	int rc = pci_read16(port, PCI_CAPABILITIES, &at);
-
-	for (at &= 0xfc; !rc && at; at = head >> 8 & 0xfc) {
-		rc = pci_read16(port, at, &head);
-		if (rc || (head & 0xff) != CAP_ID_EXPRESS)
-			continue;
-		*ret_at = at;
-		return 0;
-	}
-	return rc ? rc : -ENODEV;
 }
 
 /* The thread that works off a slot's events sleeps when there are none. */
@@ -113,7 +96,9 @@ int slot_settle(const char *bdf)
 
 	rc = port_of(bdf, port);
 	if (!rc)
-		rc = express_of(port, &express);
+		express = pci_capability(port, PCI_CAP_EXPRESS);
+	if (!rc && !express)
+		rc = -ENODEV;
 	for (int ms = 0; !rc && looks < LOOKS_IN_A_ROW; ms += LOOK_MS) {
 		looks = at_rest(port, express) ? looks + 1 : 0;
 		if (ms > PATIENCE_MS)
