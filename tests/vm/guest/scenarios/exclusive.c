@@ -55,30 +55,58 @@ static void try_driver_late(const char *bdf)
 	lost("unbind", pci_unbind(bdf));
 }
 
-static void try_domain_type(const char *bdf)
+static void try_type(const char *bdf, const char *type)
 {
-	char path[160], was[32] = "", is[32] = "";
+	char path[160], what[40], was[32] = "", is[32] = "";
 	int fd, rc = 0;
 
+	snprintf(what, sizeof(what), "domain-type-%s", type);
 	snprintf(path, sizeof(path),
 		 "/sys/bus/pci/devices/%s/iommu_group/type", bdf);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
-		check(name_for("domain-type", bdf), false, "%s: %s", path,
+		check(name_for(what, bdf), false, "%s: %s", path,
 		      errno_name(-errno));
 		return;
 	}
 	if (pread(fd, was, sizeof(was) - 1, 0) < 0)
 		was[0] = 0;
-	if (write(fd, "identity", 8) < 0)
+	if (write(fd, type, strlen(type)) < 0)
 		rc = -errno;
 	if (pread(fd, is, sizeof(is) - 1, 0) < 0)
 		is[0] = 0;
 	close(fd);
 	was[strcspn(was, "\n")] = 0;
-	check(name_for("domain-type", bdf),
-	      rc && !strncmp(was, is, strlen(was)), "%s, type %s",
+	check(name_for(what, bdf),
+	      rc == -EPERM && !strncmp(was, is, strlen(was)), "%s, type %s",
 	      errno_name(rc), was);
+}
+
+static void try_domain_type(const char *bdf)
+{
+	try_type(bdf, "identity");
+	/* This needs no other domain, only another way to flush */
+	try_type(bdf, "DMA-FQ");
+}
+
+/* Neither comes from the owner. Without a driver nothing else says no. */
+static void try_enable(const char *what, const char *bdf)
+{
+	uint16_t before = 0, after = 0;
+	char name[32];
+
+	pci_read16(bdf, PCI_COMMAND, &before);
+	snprintf(name, sizeof(name), "%s-enable", what);
+	check_rc(name_for(name, bdf), pci_write_file(bdf, "enable", "1"),
+		 -EBUSY);
+	snprintf(name, sizeof(name), "%s-disable", what);
+	check_rc(name_for(name, bdf), pci_write_file(bdf, "enable", "0"),
+		 -EBUSY);
+	pci_read16(bdf, PCI_COMMAND, &after);
+	snprintf(name, sizeof(name), "%s-command", what);
+	check(name_for(name, bdf),
+	      before == after && (after & PCI_COMMAND_MASTER),
+	      "command %#x, was %#x", after, before);
 }
 
 static void try_open(const char *what, const char *bdf)
@@ -90,6 +118,15 @@ static void try_open(const char *what, const char *bdf)
 		close(fd);
 }
 
+/* With pcie_ports=compat it has none. */
+static bool has_driver(const char *bdf)
+{
+	char driver[40];
+
+	pci_driver(bdf, driver, sizeof(driver));
+	return driver[0];
+}
+
 /* Removing a bridge would take the device with it, or cut it off. */
 static void try_bridge(const char *bdf)
 {
@@ -99,10 +136,25 @@ static void try_bridge(const char *bdf)
 		return;
 	check_rc(name_for("bridge-remove", bdf),
 		 pci_write_file(above, "remove", "1"), -EBUSY);
+	try_enable("bridge", above);
+	if (!has_driver(above))
+		return;
 	check_rc(name_for("bridge-unbind", bdf),
 		 pci_write_file(above, "driver/unbind", above), -EBUSY);
 	check_rc(name_for("slot-power", bdf), pci_slot_power(bdf, false),
 		 -EBUSY);
+}
+
+static void try_bridge_late(const char *bdf, const char *above)
+{
+	if (has_driver(above)) {
+		check_rc(name_for("slot-power-after", bdf),
+			 pci_slot_power(bdf, false), 0);
+		check_rc(name_for("bridge-unbind-after", bdf),
+			 pci_write_file(above, "driver/unbind", above), 0);
+	}
+	check_rc(name_for("bridge-remove-after", bdf),
+		 pci_write_file(above, "remove", "1"), 0);
 }
 
 /* The VM's memory, where it notes its devices, is gone by now. */
@@ -111,16 +163,9 @@ static void try_bridges_late(void)
 	char bdf[DEVICES_MAX][BDF_BYTES], above[BDF_BYTES];
 	unsigned int count = machine_kept(bdf);
 
-	for (unsigned int i = 0; i < count; i++) {
-		if (pci_above(bdf[i], above))
-			continue;
-		check_rc(name_for("slot-power-after", bdf[i]),
-			 pci_slot_power(bdf[i], false), 0);
-		check_rc(name_for("bridge-unbind-after", bdf[i]),
-			 pci_write_file(above, "driver/unbind", above), 0);
-		check_rc(name_for("bridge-remove-after", bdf[i]),
-			 pci_write_file(above, "remove", "1"), 0);
-	}
+	for (unsigned int i = 0; i < count; i++)
+		if (!pci_above(bdf[i], above))
+			try_bridge_late(bdf[i], above);
 }
 
 static void try_early(void)
@@ -130,6 +175,7 @@ static void try_early(void)
 
 		try_driver(bdf);
 		try_domain_type(bdf);
+		try_enable("device", bdf);
 		try_bridge(bdf);
 		if (!lost("vfio-pci", pci_bind(bdf, "vfio-pci")))
 			try_open("open", bdf);
