@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "pci.h"
@@ -250,6 +251,22 @@ int pci_write16(const char *bdf, unsigned int at, uint16_t val)
 		rc = -EIO;
 	close(fd);
 	return rc;
+}
+
+volatile void *pci_map_bar(const char *bdf, unsigned int bar,
+			   unsigned int bytes)
+{
+	char path[PATH_BYTES];
+	void *p;
+	int fd;
+
+	snprintf(path, sizeof(path), SYSFS "/devices/%s/resource%u", bdf, bar);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return p == MAP_FAILED ? NULL : p;
 }
 
 unsigned int pci_capability(const char *bdf, unsigned int id)

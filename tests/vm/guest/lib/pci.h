@@ -44,6 +44,12 @@ int pci_config_open(const char *bdf);
 int pci_read16(const char *bdf, unsigned int at, uint16_t *ret);
 int pci_read32(const char *bdf, unsigned int at, uint32_t *ret);
 int pci_write16(const char *bdf, unsigned int at, uint16_t val);
+/*
+ * Maps a BAR past any driver, without a write to the device; NULL when that
+ * does not work. The caller unmaps @bytes of it.
+ */
+volatile void *pci_map_bar(const char *bdf, unsigned int bar,
+			   unsigned int bytes);
 /* Where a capability begins, 0 when the device has none of that kind. */
 unsigned int pci_capability(const char *bdf, unsigned int id);
 unsigned int pci_extended(const char *bdf, unsigned int id);
