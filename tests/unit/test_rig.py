@@ -166,6 +166,15 @@ class Modules(unittest.TestCase):
         self.assertIn(f"{there}/vfio_pci.ko", self.names())
         self.assertNotIn(f"{there}/unwanted.ko", self.names())
 
+    def test_only_what_is_asked_for(self):
+        self.module("nvme", "nvme-core")
+        self.module("nvme-core", "")
+        self.module("e1000e", "")
+        self.assertEqual(self.names(), [])
+        names = [entry.name for entry in modules.entries([self.kernel], ["nvme"])]
+        self.assertEqual([name.rpartition("/")[2] for name in names],
+                         ["modules", "7.3.4-x", "order", "nvme_core.ko", "nvme.ko"])
+
     def test_a_kernel_without(self):
         self.assertEqual(self.names(), [])
         self.assertEqual(modules.entries([self.kernel / "bzImage"]), [])

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The modules of a kernel that the guest needs, in the order of loading.
 
+A kernel that has vfio-pci as a module needs those the rig uses. Any other has
+them built in; what it has as modules beside them is brought only to a test that
+asks for it, with modules:NAME+NAME among its args.
+
 A kernel's folder may hold modules/RELEASE, as 'ktree build' leaves it. What a
 module depends on is read in itself, so nothing of depmod is needed.
 """
@@ -63,7 +67,7 @@ class Modules(dict):
         return self[name]
 
 
-def entries(kernels: Iterable[Path]) -> List[initrd.Entry]:
+def entries(kernels: Iterable[Path], asked: Iterable[str] = ()) -> List[initrd.Entry]:
     """/modules/RELEASE with "order" and the modules, for each kernel that has any."""
     out: List[initrd.Entry] = []
     for kernel in kernels:
@@ -71,9 +75,13 @@ def entries(kernels: Iterable[Path]) -> List[initrd.Entry]:
         for folder in sorted(home.iterdir()) if home.is_dir() else []:
             there = f"modules/{folder.name}"
             found = Modules(folder)
-            order = in_order(found, WANTED)
+            wanted = WANTED if "vfio_pci" in found else ()
+            order = in_order(found, (*wanted, *asked))
+            if not order:
+                continue
             out += [] if out else [initrd.dir_entry("modules")]
             out.append(initrd.dir_entry(there))
-            out.append(initrd.file_entry(f"{there}/order", "".join(n + "\n" for n in order).encode()))
+            names = "".join(name + "\n" for name in order)
+            out.append(initrd.file_entry(f"{there}/order", names.encode()))
             out += [initrd.file_entry(f"{there}/{n}.ko", found[n]) for n in order]
     return out

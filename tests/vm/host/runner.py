@@ -122,18 +122,22 @@ class Run:
         return image
 
     def modules(self) -> List[initrd.Entry]:
-        """Those of all kernels that this run may boot."""
+        """Those of all kernels that this run may boot. Of two kernels with one
+        release those of the later one are there."""
         kernels = [self.files.kernel, self.files.next_kernel, *self.files.more.values()]
-        return modules.entries(dict.fromkeys(kernels))
+        return modules.entries(dict.fromkeys(kernels), self.names("modules"))
+
+    def names(self, key: str) -> List[str]:
+        """What args say as KEY:NAME+NAME."""
+        told = next((word[len(key) + 1:] for word in self.case.args.split(",")
+                     if word.startswith(key + ":")), "")
+        return told.split("+") if told else []
 
     def programs(self) -> List[initrd.Entry]:
         """The programs of the kernel's selftests that args name, if they do."""
-        names = next((word[4:] for word in self.case.args.split(",")
-                      if word.startswith("run:")), "")
-        if not names:
-            return []
-        found = [initrd.dir_entry("selftests")]
-        for name in names.split("+"):
+        names = self.names("run")
+        found = [initrd.dir_entry("selftests")] if names else []
+        for name in names:
             try:
                 data = (BUILD / "selftests" / name).read_bytes()
             except OSError:
