@@ -293,16 +293,17 @@ static void use_all(unsigned int stage)
 
 /*
  * A drive of QEMU has reads under way that neither the IOMMU nor the loss of
- * bus mastering stops any more; a reset waits for them. Before that, the memory
+ * bus mastering stops any more; a reset waits for them, and the kernel makes
+ * one before a device that was blocked gets a driver. Until then the memory
  * they go to must not be anybody else's.
  */
-static void reset_blocked(void)
+static void bind_blocked(void)
 {
 	for (unsigned int i = 0; i < vm.devices; i++)
 		if (outcome[i].blocked)
-			check_rc(name_for("reset", i),
-				 pci_write_file(vm.device[i].state->bdf,
-						"reset", "1"), 0);
+			check_rc(name_for("bind-after", i),
+				 pci_bind(vm.device[i].state->bdf, "vfio-pci"),
+				 0);
 }
 
 /* The same for one that cannot be reset: its reads have to complete. */
@@ -335,7 +336,7 @@ static void put_away(unsigned int stage)
 	for (unsigned int i = 0; i < vm.devices; i++)
 		device_poll(&vm.device[i]);
 	check_rc(owner_tag(&vm, "rescan"), pci_rescan(), 0);
-	reset_blocked();
+	bind_blocked();
 	owner_unbind(&vm);
 	owner_verify(&vm);
 	owner_close(&vm);
@@ -346,7 +347,7 @@ static void put_away(unsigned int stage)
 static int start_over(unsigned int stage)
 {
 	check_rc(owner_tag(&vm, "rescan"), pci_rescan(), 0);
-	reset_blocked();
+	bind_blocked();
 	await_stuck();
 	words_carry("-liveupdate_fail.nth");
 	if (lost("kexec-load", kexec_load_stage(stage + 1)))
