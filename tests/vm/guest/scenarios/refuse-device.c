@@ -44,6 +44,30 @@ static void refused(struct bench *b)
 	cases_rc("attach", vfio_attach(&b->vfio, b->hwpt), 0);
 }
 
+/* The other one of functions 0 and 1, if there is one. */
+static bool find_sibling(const char *bdf, char *sibling)
+{
+	size_t last = strlen(bdf) - 1;
+
+	snprintf(sibling, BDF_BYTES, "%s", bdf);
+	sibling[last] = bdf[last] == '0' ? '1' : '0';
+	return pci_id(sibling);
+}
+
+/* One that was taken off the bus is in no group. In the next kernel it is. */
+static void removed(struct bench *b)
+{
+	char sibling[BDF_BYTES];
+
+	if (!find_sibling(b->vfio.bdf, sibling) || !memory_and_iommufd(b))
+		return;
+	cases_rc("remove", pci_write_file(sibling, "remove", "1"), 0);
+	cases_rc("refused", bench_preserve_device(b), -EOPNOTSUPP);
+	cases_rc("rescan", pci_rescan(), 0);
+	check(cases_tag("found"), pci_id(sibling), "%s", sibling);
+	cases_rc("refused-again", bench_preserve_device(b), -EOPNOTSUPP);
+}
+
 /* The older way to a device: it is attached to the IOAS of its container. */
 static void by_group(struct bench *b)
 {
@@ -179,6 +203,7 @@ static void functions(struct bench *b)
 
 static const struct bench_case device_list[] = {
 	{ "device", refused },
+	{ "removed", removed },
 	{ NULL, NULL },
 };
 
