@@ -167,23 +167,21 @@ static void kept_put(struct pci_dev *pdev)
 #define ISOLATION (PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
 
 /*
- * One that user space has removed is not seen in the group of the device. The
- * next kernel finds it again, and would have to reject the device for it.
+ * A function that user space has removed is not in the group of the device, and
+ * one that came back by a rescan may be in another one. The next kernel finds
+ * them in one group, and would have to reject the device for it.
  */
-static bool sibling_removed(struct pci_dev *pdev)
+static bool beside_others(struct pci_dev *pdev)
 {
 	unsigned int slot = PCI_SLOT(pdev->devfn), devfn;
-	struct pci_dev *sibling;
 	u32 id;
 
 	if (pci_acs_enabled(pdev, ISOLATION))
 		return false;
 	for (unsigned int fn = 0; fn < 8; fn++) {
 		devfn = PCI_DEVFN(slot, fn);
-		sibling = pci_get_slot(pdev->bus, devfn);
-		pci_dev_put(sibling);
-		if (!sibling && pci_bus_read_dev_vendor_id(pdev->bus, devfn,
-							   &id, 0))
+		if (devfn != pdev->devfn &&
+		    pci_bus_read_dev_vendor_id(pdev->bus, devfn, &id, 0))
 			return true;
 	}
 	return false;
@@ -195,8 +193,9 @@ static bool sibling_removed(struct pci_dev *pdev)
  *
  * Context: From the preserve callback of a file handler registered with
  * pci_liveupdate_register(); may sleep.
- * Return: 0; -EBUSY for a device that is not in D0; -EOPNOTSUPP when a function of
- * it was removed, and would share its group when it is back; -E2BIG or -ENOMEM.
+ * Return: 0; -EBUSY for a device that is not in D0; -EOPNOTSUPP when it is not
+ * isolated from another function of its slot, also from one that was removed;
+ * -E2BIG or -ENOMEM.
  */
 int pci_liveupdate_preserve(struct pci_dev *pdev)
 {
@@ -205,8 +204,8 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 
 	if (pdev->current_state != PCI_D0)
 		return -EBUSY;
-	if (sibling_removed(pdev)) {
-		pci_err(pdev, "live update: a function beside it was removed, rescan the bus\n");
+	if (beside_others(pdev)) {
+		pci_err(pdev, "live update: it is not isolated from a function beside it\n");
 		return -EOPNOTSUPP;
 	}
 

@@ -21,6 +21,7 @@
 #include "scenario.h"
 #include "textfile.h"
 #include "vmstat.h"
+#include "words.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -86,17 +87,18 @@ static const char *tag(const char *what, const char *name)
 #define CGROUPS "/tmp/cgroup"
 #define GROUP CGROUPS "/lu"
 
-/* False: this kernel has no limits. */
+/* lu.args=limits:1 is for a kernel that has them, and finds poisoned pages. */
 static bool limit_open(void)
 {
-	mkdir(CGROUPS, 0700);
-	if (mount("none", CGROUPS, "cgroup2", 0, NULL) ||
-	    put_text(CGROUPS "/cgroup.subtree_control", "+memory") ||
-	    (mkdir(GROUP, 0700) && errno != EEXIST)) {
-		skip("limit", "this kernel has no memcg");
+	if (!arg("limits"))
 		return false;
-	}
-	return true;
+	mkdir(CGROUPS, 0700);
+	return !lost("cgroups", mount("none", CGROUPS, "cgroup2", 0, NULL) ?
+				-errno : 0) &&
+	       !lost("controller",
+		     put_text(CGROUPS "/cgroup.subtree_control", "+memory")) &&
+	       !lost("group", mkdir(GROUP, 0700) && errno != EEXIST ?
+			      -errno : 0);
 }
 
 static int limit_enter(const char *bytes)
@@ -202,36 +204,38 @@ static void limited(int session)
 
 static void poisoned(int session)
 {
-	int fd = memfd(0, SMALL);
 	char *p;
+	int fd;
 
+	if (!arg("limits"))
+		return;
+	fd = memfd(0, SMALL);
 	if (lost("memfd-poison", fd))
 		return;
 	p = mmap(NULL, SMALL, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (lost("map-poison", p == MAP_FAILED ? -errno : 0))
 		return;
 	memset(p, 1, SMALL);
-	if (madvise(p + PAGE, PAGE, MADV_HWPOISON)) {
-		skip("poison", "%s", errno_name(-errno));
-	} else {
-		check_rc("preserve-poison",
-			 luo_preserve(session, fd, TOKEN_REFUSED), -EHWPOISON);
-		check("poison-rest", p[0] == 1 && p[2 * PAGE] == 1, "%d, %d",
-		      p[0], p[2 * PAGE]);
-	}
+	if (lost("poison", madvise(p + PAGE, PAGE, MADV_HWPOISON) ? -errno : 0))
+		return;
+	check_rc("preserve-poison", luo_preserve(session, fd, TOKEN_REFUSED),
+		 -EHWPOISON);
+	check("poison-rest", p[0] == 1 && p[2 * PAGE] == 1, "%d, %d", p[0],
+	      p[2 * PAGE]);
 	munmap(p, SMALL);
 	close(fd);
 }
 
 /* Holes that fit are filled, and are zeros on the other side. */
-static int keep_sparse(int session, uint64_t bytes, uint64_t token)
+static int keep_sparse(int session, const char *name, uint64_t bytes,
+		       uint64_t token)
 {
 	int fd = memfd(0, bytes);
 
 	if (lost("memfd-sparse", fd) ||
 	    lost("fill-sparse", put_byte(fd, bytes - 1, 0x5a)))
 		return -1;
-	check_rc("preserve-sparse", luo_preserve(session, fd, token), 0);
+	check_rc(name, luo_preserve(session, fd, token), 0);
 	close(fd);
 	return 0;
 }
@@ -250,8 +254,8 @@ static int memfd_old(unsigned int stage)
 		 (uint64_t)meminfo_total() << 11 & ~(PAGE - 1));
 	limited(session);
 	poisoned(session);
-	if (keep_sparse(session, SPARSE, TOKEN_SPARSE) ||
-	    keep_sparse(session, LARGE, TOKEN_LARGE) ||
+	if (keep_sparse(session, "keep-sparse", SPARSE, TOKEN_SPARSE) ||
+	    keep_sparse(session, "keep-large", LARGE, TOKEN_LARGE) ||
 	    lost("kexec-load", kexec_load_stage(stage + 1)))
 		return -1;
 	return owner_jump();
