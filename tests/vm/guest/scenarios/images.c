@@ -49,6 +49,7 @@ static const struct forgery forgeries[] = {
 	{ "other-pages", "iommu-v2-4k", "iommu-v2-64k", 0, 0, -EPROTONOSUPPORT },
 	{ "newer-iommufd", "iommufd-v1", "iommufd-v9", 0, 0, -EPROTONOSUPPORT },
 	{ "no-vfio", "vfio-pci-v1", "x", 0, 0, -EPROTONOSUPPORT },
+	{ "newer-pci", "pci-v1-4k", "pci-v2-4k", 0, 0, -EPROTONOSUPPORT },
 	{ "longer-name", "iommu-v2-4k", "iommu-v2-4ki", 0, 0, -EPROTONOSUPPORT },
 	{ "no-magic", NULL, NULL, 8, 0, -EPROTONOSUPPORT },
 	{ "no-names", NULL, NULL, COUNT_AT, 0, -EPROTONOSUPPORT },
