@@ -377,6 +377,7 @@ bool pci_liveupdate_keep_ari(struct pci_dev *pdev)
  */
 struct pci_dev *pci_lu_in_any(void)
 {
+	unsigned long key = 0;
 	struct pci_lu_in *in;
 
 	guard(mutex)(&in_lock);
@@ -385,7 +386,10 @@ struct pci_dev *pci_lu_in_any(void)
 		if (in->functions[i].pdev &&
 		    in->functions[i].state != PCI_LU_DONE)
 			return pci_dev_get(in->functions[i].pdev);
-	return NULL;
+	if (!xa_find(&reset_due, &key, ULONG_MAX, XA_PRESENT))
+		return NULL;
+	return pci_get_domain_bus_and_slot(key >> 16, PCI_BUS_NUM(key),
+					   key & 0xff);
 }
 
 /* ---- The IOMMU decides, and the owner ------------------------------------ */
@@ -527,23 +531,10 @@ static void reset_done(struct pci_dev *pdev)
 		settle(function, PCI_LU_DONE);
 }
 
-/**
- * pci_liveupdate_quiesce - Reset a device before its driver is bound, if it is due
- * @pdev: The device
- *
- * A driver may set bus mastering before it resets the device itself, and with it
- * all that the previous owner wanted to be written.
- *
- * Context: With the lock of the device held, before the probe of a driver.
- * Return: 0, or the error of a reset that did not work: then no driver is to be
- * bound, and the next try is made with the next driver.
- */
-int pci_liveupdate_quiesce(struct pci_dev *pdev)
+/* With the bridge above locked, if there is one: it may be what resets */
+static int reset_orders(struct pci_dev *pdev)
 {
 	int ret;
-
-	if (!pci_liveupdate_reset_due(pdev))
-		return 0;
 
 	/* From here on it is nobody's, and a reset is not refused */
 	pci_liveupdate_rejected(pdev);
@@ -556,6 +547,56 @@ int pci_liveupdate_quiesce(struct pci_dev *pdev)
 	reset_done(pdev);
 	pci_info(pdev, "live update: reset, its old orders are gone\n");
 	return 0;
+}
+
+/**
+ * pci_liveupdate_quiesce - Reset a device before its driver is bound, if it is due
+ * @pdev: The device
+ *
+ * A driver may set bus mastering before it resets the device itself, and with it
+ * all that the previous owner wanted to be written.
+ *
+ * Context: With the lock of the device held, before the probe of a driver.
+ * Return: 0; -EPROBE_DEFER when somebody has the lock of the bridge above; or the
+ * error of a reset that did not work: then no driver is to be bound, and the next
+ * try is made with the next driver.
+ */
+int pci_liveupdate_quiesce(struct pci_dev *pdev)
+{
+	struct pci_dev *bridge;
+	int ret;
+
+	if (!pci_liveupdate_reset_due(pdev))
+		return 0;
+	bridge = pci_upstream_bridge(pdev);
+	if (bridge && !pci_dev_trylock(bridge))
+		return -EPROBE_DEFER;
+	ret = reset_orders(pdev);
+	if (bridge)
+		pci_dev_unlock(bridge);
+	return ret;
+}
+
+/**
+ * pci_liveupdate_leave - Reset what does not go on to the kernel after this one
+ * @pdev: A function that is not preserved
+ *
+ * A device that nobody has claimed, or that was rejected, is no bus master any
+ * more, and the next kernel knows nothing about it.
+ *
+ * Context: device_shutdown(), with the locks of the device and its parent held.
+ */
+void pci_liveupdate_leave(struct pci_dev *pdev)
+{
+	struct pci_dev *bridge = pci_upstream_bridge(pdev);
+
+	if (!pci_liveupdate_unowned(pdev) && !pci_liveupdate_reset_due(pdev))
+		return;
+	if (bridge)
+		pci_cfg_access_lock(bridge);
+	reset_orders(pdev);
+	if (bridge)
+		pci_cfg_access_unlock(bridge);
 }
 
 /* ---- The end ------------------------------------------------------------- */

@@ -287,20 +287,26 @@ static void clear_flag(struct pci_dev *pdev, int cap, int reg, u16 flag)
  * pci_liveupdate_shutdown - Is this function to stay a bus master?
  * @pdev: The function
  *
- * If so, its interrupts are turned off here. There is no way back from where
- * this is called.
+ * If so, its interrupts are turned off here. One that came over and does not go on
+ * is reset. There is no way back from where this is called.
  *
  * Context: device_shutdown().
  * Return: true when bus mastering is to be left on.
  */
 bool pci_liveupdate_shutdown(struct pci_dev *pdev)
 {
-	if (!kexec_in_progress || !READ_ONCE(nr_frozen))
+	if (!kexec_in_progress)
 		return false;
+	if (!READ_ONCE(nr_frozen)) {
+		pci_liveupdate_leave(pdev);
+		return false;
+	}
 
 	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_SHUTDOWN);
-	if (!pci_liveupdate_preserved(pdev))
+	if (!pci_liveupdate_preserved(pdev)) {
+		pci_liveupdate_leave(pdev);
 		return false;
+	}
 	if (pci_is_bridge(pdev))
 		return true;
 

@@ -35,6 +35,7 @@ bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_unowned(struct pci_dev *pdev);
 bool pci_liveupdate_reset_due(struct pci_dev *pdev);
 int pci_liveupdate_quiesce(struct pci_dev *pdev);
+void pci_liveupdate_leave(struct pci_dev *pdev);
 
 /* New kernel, for the IOMMU core: what has become of a device */
 bool pci_liveupdate_came(struct pci_dev *pdev);
