@@ -24,11 +24,9 @@ static struct {
 	atomic_t times;
 } steps[IOMMU_LU_STEPS];
 
-#undef STEP
-#undef STEP_LAST
-#define STEP(step, name)	[step] = name,
-#define STEP_LAST(step, name)	[step] = name,
-static const char *const step_names[IOMMU_LU_STEPS] = { IOMMU_LU_STEP_NAMES };
+/* In the order of their numbers */
+static const struct trace_print_flags step_names[] = { IOMMU_LU_STEP_NAMES };
+static_assert(ARRAY_SIZE(step_names) == IOMMU_LU_STEPS);
 
 static void count_step(void *unused, enum iommu_lu_step step, u64 cycles)
 {
@@ -40,7 +38,7 @@ static void say_all_steps(void *unused, unsigned int units)
 {
 	for (int i = 0; i < IOMMU_LU_STEPS; i++)
 		if (atomic_read(&steps[i].times))
-			pr_notice("step %s %lld %d\n", step_names[i],
+			pr_notice("step %s %lld %d\n", step_names[i].name,
 				  atomic64_read(&steps[i].cycles),
 				  atomic_read(&steps[i].times));
 }
@@ -58,7 +56,7 @@ core_initcall(iommu_lu_watch_steps);
 static int liveupdate_steps_show(struct seq_file *m, void *unused)
 {
 	for (int i = 0; i < IOMMU_LU_STEPS; i++)
-		seq_printf(m, "%s %lld %d\n", step_names[i],
+		seq_printf(m, "%s %lld %d\n", step_names[i].name,
 			   atomic64_read(&steps[i].cycles),
 			   atomic_read(&steps[i].times));
 	return 0;
