@@ -12,6 +12,7 @@
 #include <linux/pm_runtime.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/xarray.h>
 
 #include "liveupdate.h"
@@ -531,6 +532,22 @@ static void reset_done(struct pci_dev *pdev)
 		settle(function, PCI_LU_DONE);
 }
 
+/* Many a device comes back from D3hot as it was, so that is the last resort */
+static void power_reset_last(struct pci_dev *pdev)
+{
+	u8 *methods = pdev->reset_methods, power = 0;
+	unsigned int nr = 0;
+
+	for (unsigned int i = 0; i < PCI_NUM_RESET_METHODS && methods[i]; i++) {
+		if (!strcmp(pci_reset_fn_methods[methods[i]].name, "pm"))
+			power = methods[i];
+		else
+			methods[nr++] = methods[i];
+	}
+	if (power)
+		methods[nr] = power;
+}
+
 /* With the bridge above locked, if there is one: it may be what resets */
 static int reset_orders(struct pci_dev *pdev)
 {
@@ -538,6 +555,7 @@ static int reset_orders(struct pci_dev *pdev)
 
 	/* From here on it is nobody's, and a reset is not refused */
 	pci_liveupdate_rejected(pdev);
+	power_reset_last(pdev);
 	ret = pci_reset_function_locked(pdev);
 	if (ret) {
 		pci_err(pdev, "live update: it may still have old orders and cannot be reset, no driver is bound until it was off: %pe\n",

@@ -119,20 +119,6 @@ static void rescan(void)
 		      pci_id(bdf[i]));
 }
 
-/*
- * A reset by power state is what the kernel would try first. A card of QEMU's
- * keeps all it was told through D3hot and back, as no hardware does.
- */
-static int choose_reset(void)
-{
-	for (unsigned int i = 0; i < count; i++)
-		if (pci_id(bdf[i]) == E1000E_ID &&
-		    lost("reset-method",
-			 pci_write_file(bdf[i], "reset_method", "bus")))
-			return -1;
-	return 0;
-}
-
 /* A driver gets it, or is told that it cannot be had; nothing in between. */
 static void take(unsigned int i)
 {
@@ -162,8 +148,6 @@ static int reuse_new(unsigned int stage)
 	check_whole(&spare, "spare-whole");
 	if (arg_number("rescan", 0))
 		rescan();
-	if (choose_reset())
-		return -1;
 	for (unsigned int i = 0; i < count; i++) {
 		take(i);
 		sleep(HOLD_SECONDS);
