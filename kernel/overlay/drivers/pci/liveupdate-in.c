@@ -60,6 +60,8 @@ static DEFINE_MUTEX(in_lock);
 static struct pci_lu_in __rcu *incoming;
 /* Something came over that could not be read: then nothing at all is moved */
 static bool unreadable;
+/* All sessions are finished; what is left has to be reset */
+static bool ended;
 /* Have to be reset too, without a record of ours */
 static DEFINE_XARRAY(reset_due);
 
@@ -266,7 +268,8 @@ static void let_go(struct pci_lu_in *in, struct pci_lu_function *function,
  * pci_liveupdate_gone - A function goes
  * @pdev: The function
  *
- * One that has to be reset still has to be when it comes back.
+ * One that has to be reset still has to be when it comes back, unless the card
+ * itself was taken away.
  *
  * Context: With pci_rescan_remove_lock held.
  */
@@ -274,6 +277,9 @@ void pci_liveupdate_gone(struct pci_dev *pdev)
 {
 	struct pci_lu_function *function;
 
+	/* What is not there any more has lost its orders */
+	if (pci_dev_is_disconnected(pdev))
+		xa_erase(&reset_due, pci_lu_key_of(pdev));
 	if (!rcu_access_pointer(incoming))
 		return;
 
@@ -283,6 +289,8 @@ void pci_liveupdate_gone(struct pci_dev *pdev)
 		return;
 	if (function->ser.flags & PCI_LU_DEVICE && function->users)
 		let_go(locked_in(), function, PCI_LU_REJECTED);
+	if (pci_dev_is_disconnected(pdev))
+		WRITE_ONCE(function->state, PCI_LU_DONE);
 	function->held = false;
 	WRITE_ONCE(function->pdev, NULL);
 }
@@ -342,11 +350,13 @@ bool pci_liveupdate_unowned(struct pci_dev *pdev)
  * into what is.
  *
  * Context: Any.
- * Return: true while any function is to stay as it is.
+ * Return: true while any function is to stay as it is; until the next kexec, when it
+ * could not be read which these are.
  */
 bool pci_liveupdate_keep_buses(void)
 {
-	return rcu_access_pointer(incoming) || READ_ONCE(unreadable);
+	return READ_ONCE(unreadable) ||
+	       (rcu_access_pointer(incoming) && !READ_ONCE(ended));
 }
 
 /**
@@ -378,8 +388,10 @@ bool pci_liveupdate_keep_ari(struct pci_dev *pdev)
  */
 struct pci_dev *pci_lu_in_any(void)
 {
-	unsigned long key = 0;
+	struct pci_dev *pdev;
 	struct pci_lu_in *in;
+	unsigned long key;
+	void *entry;
 
 	guard(mutex)(&in_lock);
 	in = locked_in();
@@ -387,10 +399,13 @@ struct pci_dev *pci_lu_in_any(void)
 		if (in->functions[i].pdev &&
 		    in->functions[i].state != PCI_LU_DONE)
 			return pci_dev_get(in->functions[i].pdev);
-	if (!xa_find(&reset_due, &key, ULONG_MAX, XA_PRESENT))
-		return NULL;
-	return pci_get_domain_bus_and_slot(key >> 16, PCI_BUS_NUM(key),
-					   key & 0xff);
+	xa_for_each(&reset_due, key, entry) {
+		pdev = pci_get_domain_bus_and_slot(key >> 16, PCI_BUS_NUM(key),
+						   key & 0xff);
+		if (pdev)
+			return pdev;
+	}
+	return NULL;
 }
 
 /* ---- The IOMMU decides, and the owner ------------------------------------ */
@@ -637,11 +652,14 @@ void pci_lu_in_end(void)
 		struct pci_lu_function *function = &in->functions[i];
 
 		if (function->ser.flags & PCI_LU_DEVICE &&
-		    function->state < PCI_LU_REJECTED)
+		    function->state < PCI_LU_REJECTED) {
+			if (function->pdev)
+				pci_clear_master(function->pdev);
 			let_go(in, function, PCI_LU_REJECTED);
+		}
 		due |= function->state == PCI_LU_REJECTED;
 	}
-	WRITE_ONCE(unreadable, false);
+	WRITE_ONCE(ended, true);
 	if (due || !in)
 		return;
 	RCU_INIT_POINTER(incoming, NULL);

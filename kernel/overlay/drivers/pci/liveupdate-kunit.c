@@ -30,6 +30,8 @@ static int table_init(struct kunit *test)
 		t->table[i].rid = PCI_DEVID(i, 0);
 		t->table[i].bridge = i ? PCI_DEVID(i - 1, 0) : PCI_LU_NO_BRIDGE;
 		t->table[i].flags = i == NR - 1 ? PCI_LU_DEVICE : 0;
+		t->table[i].hdr_type = i == NR - 1 ? PCI_HEADER_TYPE_NORMAL :
+						     PCI_HEADER_TYPE_BRIDGE;
 	}
 	t->ser->magic = PCI_LU_MAGIC;
 	t->ser->nr = NR;
@@ -117,6 +119,11 @@ static void bad_records(struct kunit *test)
 	t->ser->crc = pci_lu_table_crc(t->table, NR);
 	KUNIT_EXPECT_STREQ(test, pci_lu_table_error(t->ser),
 			   "it has bits that are not known");
+	t->table[0].flags = 0;
+	t->table[0].hdr_type = PCI_HEADER_TYPE_CARDBUS;
+	t->ser->crc = pci_lu_table_crc(t->table, NR);
+	KUNIT_EXPECT_STREQ(test, pci_lu_table_error(t->ser),
+			   "it has a function of another kind");
 }
 
 static struct kunit_case table_cases[] = {

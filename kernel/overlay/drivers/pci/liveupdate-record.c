@@ -34,8 +34,7 @@ unsigned long pci_lu_key_of(struct pci_dev *pdev)
 
 static u16 bridge_of(struct pci_dev *pdev)
 {
-	return pci_is_root_bus(pdev->bus) ? PCI_LU_NO_BRIDGE :
-					    pci_dev_id(pdev->bus->self);
+	return pdev->bus->self ? pci_dev_id(pdev->bus->self) : PCI_LU_NO_BRIDGE;
 }
 
 static u64 bar_of(struct pci_dev *pdev, unsigned int i)
@@ -55,12 +54,16 @@ static u64 bar_of(struct pci_dev *pdev, unsigned int i)
 void pci_lu_record_fill(struct pci_lu_function_ser *ser, struct pci_dev *pdev,
 			bool device)
 {
+	u32 class_rev;
+
+	/* As it is found, before any fixup of it */
+	pci_read_config_dword(pdev, PCI_CLASS_REVISION, &class_rev);
 	*ser = (struct pci_lu_function_ser){
 		.segment = pci_domain_nr(pdev->bus),
 		.rid = pci_dev_id(pdev),
 		.vendor = pdev->vendor,
 		.device = pdev->device,
-		.class_rev = pdev->class << 8 | pdev->revision,
+		.class_rev = class_rev,
 		.bridge = bridge_of(pdev),
 		.hdr_type = pdev->hdr_type,
 		.flags = device ? PCI_LU_DEVICE : 0,
@@ -158,6 +161,10 @@ const char *pci_lu_table_error(const struct pci_lu_ser *ser)
 	for (u32 i = 0; i < ser->nr; i++) {
 		if (table[i].flags & ~PCI_LU_DEVICE || table[i].reserved)
 			return "it has bits that are not known";
+		if (table[i].hdr_type != (table[i].flags & PCI_LU_DEVICE ?
+					  PCI_HEADER_TYPE_NORMAL :
+					  PCI_HEADER_TYPE_BRIDGE))
+			return "it has a function of another kind";
 		if (i && pci_lu_key(table[i].segment, table[i].rid) <=
 			 pci_lu_key(table[i - 1].segment, table[i - 1].rid))
 			return "it is not in order";

@@ -71,6 +71,8 @@ static DEFINE_XARRAY(kept);
 static unsigned int nr_kept;
 /* Devices that are past the last check */
 static unsigned int nr_frozen;
+/* The machine is about to sleep: nothing can be preserved before it is awake */
+static bool sleeping;
 static struct pci_lu_ser *outgoing;
 
 /* ---- The table for the next kernel --------------------------------------- */
@@ -83,10 +85,10 @@ static int grow_table(unsigned int nr)
 
 	lockdep_assert_held(&kept_lock);
 
-	if (outgoing->table && outgoing->pages >= pages)
-		return 0;
 	if (nr > PCI_LU_MAX_FUNCTIONS)
 		return -E2BIG;
+	if (outgoing->table && outgoing->pages >= pages)
+		return 0;
 	table = kho_alloc_preserve(pages << PAGE_SHIFT);
 	if (IS_ERR(table))
 		return PTR_ERR(table);
@@ -127,6 +129,11 @@ static int kept_get(struct pci_dev *pdev, bool device)
 		old->users++;
 		return 0;
 	}
+	/* What the next kernel does not take for a kept function */
+	if (pdev->hdr_type != (device ? PCI_HEADER_TYPE_NORMAL :
+					PCI_HEADER_TYPE_BRIDGE) ||
+	    pci_domain_nr(pdev->bus) > U16_MAX)
+		return -EOPNOTSUPP;
 	ret = grow_table(nr_kept + 1);
 	if (ret)
 		return ret;
@@ -193,9 +200,10 @@ static bool beside_others(struct pci_dev *pdev)
  *
  * Context: From the preserve callback of a file handler registered with
  * pci_liveupdate_register(); may sleep.
- * Return: 0; -EBUSY for a device that is not in D0; -EOPNOTSUPP when it is not
- * isolated from another function of its slot, also from one that was removed;
- * -E2BIG or -ENOMEM.
+ * Return: 0; -EBUSY for a device that is not in D0, or when the machine is about to
+ * sleep; -EOPNOTSUPP when it is not isolated from another function of its slot,
+ * also from one that was removed, behind a CardBus bridge, or in a segment whose
+ * number is too large; -E2BIG or -ENOMEM.
  */
 int pci_liveupdate_preserve(struct pci_dev *pdev)
 {
@@ -210,6 +218,8 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	}
 
 	guard(mutex)(&kept_lock);
+	if (sleeping)
+		return -EBUSY;
 	for (pos = pdev; pos; pos = pci_upstream_bridge(pos)) {
 		ret = kept_get(pos, pos == pdev);
 		if (ret)
@@ -307,11 +317,10 @@ bool pci_liveupdate_shutdown(struct pci_dev *pdev)
 		pci_liveupdate_leave(pdev);
 		return false;
 	}
-	if (pci_is_bridge(pdev))
-		return true;
-
 	clear_flag(pdev, pdev->msi_cap, PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE);
 	clear_flag(pdev, pdev->msix_cap, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
+	if (pci_is_bridge(pdev))
+		return true;
 	pci_intx(pdev, 0);
 	return true;
 }
@@ -354,11 +363,12 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_kept);
  *
  * Context: Any.
  * Return: true for what is preserved, and in the new kernel for what nobody has
- * claimed yet.
+ * claimed yet, and for the bridges above until the session is finished.
  */
 bool pci_liveupdate_reset_refused(struct pci_dev *pdev)
 {
-	return pci_liveupdate_preserved(pdev) || pci_liveupdate_unowned(pdev);
+	return pci_liveupdate_preserved(pdev) || pci_liveupdate_unowned(pdev) ||
+	       (pci_is_bridge(pdev) && pci_liveupdate_incoming(pdev));
 }
 
 /**
@@ -432,14 +442,21 @@ static struct pci_dev *any_kept(void)
 static int sleep_notify(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
+	bool begins = action == PM_SUSPEND_PREPARE ||
+		      action == PM_HIBERNATION_PREPARE ||
+		      action == PM_RESTORE_PREPARE;
 	struct pci_dev *pdev;
 
-	if (action != PM_SUSPEND_PREPARE && action != PM_HIBERNATION_PREPARE &&
-	    action != PM_RESTORE_PREPARE)
+	scoped_guard(mutex, &kept_lock)
+		sleeping = begins;
+	if (!begins)
 		return NOTIFY_DONE;
 	pdev = any_kept() ?: pci_lu_in_any();
 	if (!pdev)
 		return NOTIFY_DONE;
+	/* Who said no is not told when it is over */
+	scoped_guard(mutex, &kept_lock)
+		sleeping = false;
 	pci_err(pdev, "live update: no sleep before it is finished or reset\n");
 	pci_dev_put(pdev);
 	return notifier_from_errno(-EBUSY);

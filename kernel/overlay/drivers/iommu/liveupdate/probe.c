@@ -143,6 +143,15 @@ static struct iommu_lu_device *linkable(struct device *dev)
 	return lu;
 }
 
+/* PCI says that it came over, and there is no domain for it */
+static void reject_stray(struct pci_dev *pdev)
+{
+	if (!pci_liveupdate_reset_due(pdev))
+		return;
+	pci_err(pdev, "live update: nothing goes on translating for it, it is stopped\n");
+	pci_liveupdate_rejected(pdev);
+}
+
 /**
  * iommu_lu_probe_device - A device turns up
  * @dev:   The device, not attached to anything yet
@@ -157,27 +166,23 @@ void iommu_lu_probe_device(struct device *dev, bool alone)
 {
 	struct iommu_lu_device *lu;
 
-	if (alone || !READ_ONCE(iommu_lu_in.active) || !dev_is_pci(dev) ||
-	    !record_of(dev))
+	if (alone || !dev_is_pci(dev))
 		return;
+	if (!READ_ONCE(iommu_lu_in.active) || !record_of(dev)) {
+		reject_stray(to_pci_dev(dev));
+		return;
+	}
 
 	guard(mutex)(&iommu_lu_in.lock);
 	lu = linkable(dev);
-	if (!lu)
+	if (!lu) {
+		reject_stray(to_pci_dev(dev));
 		return;
+	}
 	link_device(lu, dev);
 	if (lu->state == IOMMU_LU_INCOMING)
 		reject_and_block(lu, "it shares its group");
 	pci_liveupdate_rejected(to_pci_dev(dev));
-}
-
-/* PCI says that it came over, and there is no domain for it */
-static void reject_stray(struct pci_dev *pdev)
-{
-	if (!pci_liveupdate_reset_due(pdev))
-		return;
-	pci_err(pdev, "live update: no IOMMU has a record of it, it is stopped\n");
-	pci_liveupdate_rejected(pdev);
 }
 
 /**
@@ -209,8 +214,10 @@ struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone)
 	guard(mutex)(&iommu_lu_in.lock);
 	scoped_class(iommu_lu_lap, lap, IOMMU_LU_STEP_PROBE) {
 		lu = linkable(dev);
-		if (!lu)
+		if (!lu) {
+			reject_stray(to_pci_dev(dev));
 			return NULL;
+		}
 		link_device(lu, dev);
 		if (lu->state == IOMMU_LU_INCOMING) {
 			why = device_mismatch(lu, dev, alone);
