@@ -16,6 +16,9 @@ LEAST_FRAMES_IN_BLACKOUT = 200
 LEAST_READS_IN_BLACKOUT = 20
 # after the kexec nothing may arrive in a control; this much is clock error
 JUMP_GRACE_NS = 20_000_000
+# The next kernel takes over IOMMUs two seconds after the kexec. Whoever is not
+# cut off before that is so by half of it.
+CUT_OFF_NS = 1_000_000_000
 
 GUEST_NUMBERS = ("reads_submitted", "table_pages_kept", "pages_leaked")
 MUST_BE_ZERO = {
@@ -89,8 +92,11 @@ def _witnessed(evidence: Evidence) -> Dict[str, Any]:
 
 def _intruder(run: Run, evidence: Evidence, times: timeline.Timeline) -> Dict[str, int]:
     """What it tried after the kexec. The last moments before the kexec, when it
-    is still free to write, do not count."""
+    is still free to write, do not count: the old kernel stops its processors
+    after its last line, and cuts off the intruder after that."""
     jump = times.marks.get("jump", times.marks.get("init"))
+    if jump is not None:
+        jump = min([ns for ns in times.blocked if ns >= jump] + [jump + CUT_OFF_NS])
     if jump is None or evidence.trace is None or frames.INTRUDER not in evidence.tallies:
         return {"intruder_writes_after_jump": UNKNOWN, "faults_intruder_in_blackout": UNKNOWN}
     return {"intruder_writes_after_jump": sum(1 for ns in times.intruder if ns >= jump),
@@ -174,8 +180,9 @@ def control_reasons(run: Run, report: Dict[str, Any], times: timeline.Timeline) 
                        "the new owner")
     if report["reads_before"] <= 0:
         reasons.append("no read completed even before the kexec")
-    jump = times.marks.get("jump", times.marks["init"]) + JUMP_GRACE_NS
-    late = sum(1 for ns in times.reads if jump <= ns < times.marks["owner"])
+    # What was under way comes home, sooner or later; then there must be nothing
+    jump, owner = times.marks.get("jump", times.marks["init"]), times.marks["owner"]
+    late = sum(1 for ns in times.reads if (jump + owner) // 2 <= ns < owner)
     if late:
         reasons.append(f"{late} reads completed between the kexec and the new owner")
     if report["verdict"] == "pass":
