@@ -5,6 +5,7 @@
 #include <linux/bsearch.h>
 #include <linux/cleanup.h>
 #include <linux/io.h>
+#include <linux/iommu-liveupdate-lap.h>
 #include <linux/kexec_handover.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
@@ -155,11 +156,14 @@ static const char *table_error(u64 phys)
  */
 int pci_lu_in_start(u64 phys)
 {
-	const char *why = table_error(phys);
 	struct pci_lu_in *in = NULL;
+	const char *why;
 
-	if (!why)
-		in = copy_table(phys_to_virt(phys));
+	scoped_class(iommu_lu_lap, lap, IOMMU_LU_STEP_ADOPT) {
+		why = table_error(phys);
+		if (!why)
+			in = copy_table(phys_to_virt(phys));
+	}
 	if (in == ERR_PTR(-EINVAL))
 		why = "a bridge has no record";
 	if (why || !in) {
@@ -206,6 +210,7 @@ void pci_liveupdate_found(struct pci_dev *pdev)
 	if (!rcu_access_pointer(incoming))
 		return;
 
+	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_PROBE);
 	guard(mutex)(&in_lock);
 	in = locked_in();
 	function = in ? lookup(in, pci_lu_key_of(pdev)) : NULL;

@@ -37,10 +37,10 @@
  * bridge above one is moved, and what the command line says about ACS and ARI is
  * for all others.
  *
- * Who wants to know whether a device is to stay as it is asks here: the IOMMU
- * core, iommufd and vfio ask PCI, and PCI asks none of them. They tell it what
- * has become of the device. One that is rejected, or that nobody has taken over,
- * is reset before any driver is bound to it (pci_liveupdate_quiesce()).
+ * PCI asks nobody whether a device is to stay as it is. The IOMMU core asks PCI,
+ * and tells it what has become of the device. One that is rejected, or that
+ * nobody has taken over, is reset before any driver is bound to it
+ * (pci_liveupdate_quiesce()), or else when the kernel ends.
  *
  * A bridge is kept as long as one device below it is, so there is a count for
  * each function.
@@ -55,9 +55,10 @@
  * - Somebody wants to sleep: that fails until nothing is kept any more, because
  *   the IOMMU would be off meanwhile.
  *
- * Locks: LUO's are outside of kept_lock and in_lock, which are innermost. The
- * shutdown path reads without them, when nothing is preserved or unpreserved any
- * more.
+ * Locks: LUO's, those of devices, group->mutex and the IOMMU core's are outside
+ * of kept_lock and in_lock, which are innermost and never nested. The shutdown
+ * path reads what is kept without kept_lock, when nothing is preserved or
+ * unpreserved any more.
  */
 struct pci_lu_kept {
 	struct pci_dev *pdev;
@@ -307,13 +308,9 @@ bool pci_liveupdate_shutdown(struct pci_dev *pdev)
 {
 	if (!kexec_in_progress)
 		return false;
-	if (!READ_ONCE(nr_frozen)) {
-		pci_liveupdate_leave(pdev);
-		return false;
-	}
 
 	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_SHUTDOWN);
-	if (!pci_liveupdate_preserved(pdev)) {
+	if (!READ_ONCE(nr_frozen) || !pci_liveupdate_preserved(pdev)) {
 		pci_liveupdate_leave(pdev);
 		return false;
 	}
@@ -358,20 +355,6 @@ bool pci_liveupdate_kept(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_kept);
 
 /**
- * pci_liveupdate_reset_refused - Must a function not be reset?
- * @pdev: The function
- *
- * Context: Any.
- * Return: true for what is preserved, and in the new kernel for what nobody has
- * claimed yet, and for the bridges above until the session is finished.
- */
-bool pci_liveupdate_reset_refused(struct pci_dev *pdev)
-{
-	return pci_liveupdate_preserved(pdev) || pci_liveupdate_unowned(pdev) ||
-	       (pci_is_bridge(pdev) && pci_liveupdate_incoming(pdev));
-}
-
-/**
  * pci_liveupdate_unbind_refused - Is a driver not to be unbound by user space?
  * @dev: A PCI device
  *
@@ -388,6 +371,20 @@ bool pci_liveupdate_unbind_refused(struct device *dev)
 
 	return pci_liveupdate_preserved(pdev) ||
 	       (pci_is_bridge(pdev) && pci_liveupdate_incoming(pdev));
+}
+
+/**
+ * pci_liveupdate_reset_refused - Must a function not be reset?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true for what is preserved, and in the new kernel for what nobody has
+ * claimed yet, and for the bridges above until the session is finished.
+ */
+bool pci_liveupdate_reset_refused(struct pci_dev *pdev)
+{
+	return pci_liveupdate_unbind_refused(&pdev->dev) ||
+	       pci_liveupdate_unowned(pdev);
 }
 
 struct slot_look {

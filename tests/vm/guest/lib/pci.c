@@ -217,28 +217,26 @@ int pci_config_open(const char *bdf)
 	return fd < 0 ? -errno : fd;
 }
 
-int pci_read16(const char *bdf, unsigned int at, uint16_t *ret)
+static int config_read(const char *bdf, unsigned int at, void *ret, size_t size)
 {
 	int fd = pci_config_open(bdf), rc = 0;
 
 	if (fd < 0)
 		return fd;
-	if (pread(fd, ret, sizeof(*ret), at) != sizeof(*ret))
+	if (pread(fd, ret, size, at) != (ssize_t)size)
 		rc = -EIO;
 	close(fd);
 	return rc;
 }
 
+int pci_read16(const char *bdf, unsigned int at, uint16_t *ret)
+{
+	return config_read(bdf, at, ret, sizeof(*ret));
+}
+
 int pci_read32(const char *bdf, unsigned int at, uint32_t *ret)
 {
-	int fd = pci_config_open(bdf), rc = 0;
-
-	if (fd < 0)
-		return fd;
-	if (pread(fd, ret, sizeof(*ret), at) != sizeof(*ret))
-		rc = -EIO;
-	close(fd);
-	return rc;
+	return config_read(bdf, at, ret, sizeof(*ret));
 }
 
 int pci_write16(const char *bdf, unsigned int at, uint16_t val)

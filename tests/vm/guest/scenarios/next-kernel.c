@@ -123,30 +123,6 @@ static int next_old(unsigned int stage)
 	return owner_jump();
 }
 
-static int fill(struct spare *spare)
-{
-	uint64_t within;
-
-	if (lost("spare", spare_take(spare, LEAVE)))
-		return -1;
-	value("spare_mib", spare->pages >> 8);
-	within = spare_within(spare, NEXT_IOVA, NEXT_BYTES);
-	/* Else it could not show much. */
-	check("spare-in-reach", within > (NEXT_BYTES / PAGE_BYTES) / 4,
-	      "%llu of %llu pages that devices have addresses of",
-	      (unsigned long long)within, NEXT_BYTES / PAGE_BYTES);
-	return 0;
-}
-
-static bool whole(const struct spare *spare, const char *name)
-{
-	uint64_t bad = spare_damaged(spare);
-
-	return check(name, !bad, "%llu of %llu pages damaged",
-		     (unsigned long long)bad,
-		     (unsigned long long)spare->pages);
-}
-
 /*
  * No driver has taken the IOMMU over, which for all this kernel knows goes on:
  * the memory must not be given back.
@@ -178,10 +154,10 @@ static int next_not_taken(void)
 
 	if (outcome_is("unseen") || outcome_is("stopped"))
 		try_to_finish();
-	if (fill(&spare))
+	if (spare_fill(&spare, LEAVE, NEXT_IOVA, NEXT_BYTES))
 		return -1;
 	sleep(HOLD_SECONDS);
-	whole(&spare, "spare-whole");
+	spare_whole(&spare, "spare-whole");
 	if (!outcome_is("unseen"))
 		stray_check_stopped();
 	if (outcome_is("stopped")) {
@@ -191,7 +167,7 @@ static int next_not_taken(void)
 	/* Blocked they are even if they do not stay stopped. */
 	stray_let_go();
 	sleep(HOLD_SECONDS);
-	whole(&spare, "spare-whole-armed");
+	spare_whole(&spare, "spare-whole-armed");
 	return 0;
 }
 
@@ -201,10 +177,11 @@ static int next_taken(void)
 	int rc;
 
 	memory_iova_start = NEXT_IOVA;
-	if (owner_arrive(&vm, SESSION) || fill(&spare))
+	if (owner_arrive(&vm, SESSION) ||
+	    spare_fill(&spare, LEAVE, NEXT_IOVA, NEXT_BYTES))
 		return -1;
 	sleep(HOLD_SECONDS);
-	if (!whole(&spare, "spare-whole"))
+	if (!spare_whole(&spare, "spare-whole"))
 		return -1;
 	rc = owner_reclaim(&vm) || owner_swap(&vm) ||
 	     owner_release(&vm);
@@ -214,7 +191,7 @@ static int next_taken(void)
 	traffic_values(&vm);
 	rc |= owner_unbind(&vm);
 	traffic_blobs(&vm);
-	whole(&spare, "spare-whole-after");
+	spare_whole(&spare, "spare-whole-after");
 	/* Table pages are not counted: the two kernels may need other ones. */
 	spare_give(&spare);
 	owner_verify(&vm);

@@ -77,29 +77,6 @@ static int reuse_old(unsigned int stage)
 	return owner_jump();
 }
 
-static int fill(struct spare *spare)
-{
-	uint64_t within;
-
-	if (lost("spare", spare_take(spare, LEAVE)))
-		return -1;
-	value("spare_mib", spare->pages >> 8);
-	within = spare_within(spare, REUSE_IOVA, REUSE_BYTES);
-	/* Else it could not show much. */
-	check("spare-in-reach", within > (REUSE_BYTES / PAGE_BYTES) / 4,
-	      "%llu of %llu pages that devices have addresses of",
-	      (unsigned long long)within, REUSE_BYTES / PAGE_BYTES);
-	return 0;
-}
-
-static void check_whole(const struct spare *spare, const char *name)
-{
-	uint64_t bad = spare_damaged(spare);
-
-	check(name, !bad, "%llu of %llu pages damaged",
-	      (unsigned long long)bad, (unsigned long long)spare->pages);
-}
-
 static bool is_master(unsigned int i)
 {
 	uint16_t cmd = 0xffff;
@@ -142,16 +119,16 @@ static int reuse_new(unsigned int stage)
 		      "before there is a driver");
 	if (arg("field"))
 		check_rc("sleep", sleep_down_to("mem", SLEEP_DEVICES), -EBUSY);
-	if (fill(&spare))
+	if (spare_fill(&spare, LEAVE, REUSE_IOVA, REUSE_BYTES))
 		return -1;
 	sleep(HOLD_SECONDS);
-	check_whole(&spare, "spare-whole");
+	spare_whole(&spare, "spare-whole");
 	if (arg_number("rescan", 0))
 		rescan();
 	for (unsigned int i = 0; i < count; i++) {
 		take(i);
 		sleep(HOLD_SECONDS);
-		check_whole(&spare, name_for("spare-whole", i));
+		spare_whole(&spare, name_for("spare-whole", i));
 	}
 	traffic_stop_host();
 	return 0;

@@ -106,3 +106,26 @@ uint64_t spare_within(const struct spare *s, uint64_t start, uint64_t bytes)
 		close(pagemap);
 	return found;
 }
+
+int spare_fill(struct spare *s, uint64_t leave, uint64_t start, uint64_t bytes)
+{
+	uint64_t within;
+
+	if (lost("spare", spare_take(s, leave)))
+		return -1;
+	value("spare_mib", s->pages >> 8);
+	within = spare_within(s, start, bytes);
+	check("spare-in-reach", within > bytes / PAGE_BYTES / 4,
+	      "%llu of %llu pages that devices have addresses of",
+	      (unsigned long long)within,
+	      (unsigned long long)(bytes / PAGE_BYTES));
+	return 0;
+}
+
+bool spare_whole(const struct spare *s, const char *name)
+{
+	uint64_t bad = spare_damaged(s);
+
+	return check(name, !bad, "%llu of %llu pages damaged",
+		     (unsigned long long)bad, (unsigned long long)s->pages);
+}

@@ -6,6 +6,7 @@
 #ifndef LU_SPARE_H
 #define LU_SPARE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct spare {
@@ -20,5 +21,13 @@ void spare_give(struct spare *s);
 uint64_t spare_damaged(const struct spare *s);
 /* Pages of it that lie in a range of physical addresses. */
 uint64_t spare_within(const struct spare *s, uint64_t start, uint64_t bytes);
+
+/*
+ * The same as steps of a test. Takes it, and checks that a quarter of the @bytes
+ * from @start is in it, to which devices have addresses: else it shows little.
+ */
+int spare_fill(struct spare *s, uint64_t leave, uint64_t start, uint64_t bytes);
+/* Checks that nothing was written to it. */
+bool spare_whole(const struct spare *s, const char *name);
 
 #endif
