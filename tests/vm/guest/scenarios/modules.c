@@ -63,12 +63,18 @@ static int modules_old(unsigned int stage)
 }
 
 /* None of its files but the memory can be had, and none is lost by asking. */
-static void check_waits(void)
+static void check_waits(const char *when)
 {
-	check("not-loaded", !module_loaded("iommufd"), "iommufd is there");
-	check_retrieve("early-iommufd", TOKEN_IOMMUFD, -EAGAIN);
-	check_retrieve("early-device", TOKEN_DEVICE, -EAGAIN);
-	check_rc("early-finish", luo_finish(vm.session), -EBUSY);
+	char name[4][40];
+
+	snprintf(name[0], sizeof(name[0]), "%snot-loaded", when);
+	snprintf(name[1], sizeof(name[1]), "%searly-iommufd", when);
+	snprintf(name[2], sizeof(name[2]), "%searly-device", when);
+	snprintf(name[3], sizeof(name[3]), "%searly-finish", when);
+	check(name[0], !module_loaded("iommufd"), "iommufd is there");
+	check_retrieve(name[1], TOKEN_IOMMUFD, -EAGAIN);
+	check_retrieve(name[2], TOKEN_DEVICE, -EAGAIN);
+	check_rc(name[3], luo_finish(vm.session), -EBUSY);
 }
 
 /* Its memory is held by a kind of file that nobody knows yet. */
@@ -114,7 +120,7 @@ static int modules_new(unsigned int stage)
 	(void)stage;
 	if (owner_arrive(&vm, SESSION))
 		return -1;
-	check_waits();
+	check_waits("");
 	check_memory_held();
 	if (load_late() || owner_reclaim(&vm))
 		return -1;
@@ -159,7 +165,7 @@ static int gone_middle(unsigned int stage)
 		vm.session = luo_retrieve_session(luo_open(), SESSION);
 		if (lost("session", vm.session))
 			return -1;
-		check_waits();
+		check_waits(times ? "again-" : "");
 		close(vm.session);
 	}
 	snprintf(text, sizeof(text), "lu.total=%lld",
