@@ -264,8 +264,10 @@ class Qemu:
         self.monitor.execute("device_add", **self._disk(name, port, "00.0"))
 
     def unplug(self, port: str) -> None:
-        """Press the button; the guest lets go of the disk when it is ready."""
-        self.monitor.execute("device_del", id=self.plugged[port])
+        """Press the button; the guest lets go of the card when it is ready, or not."""
+        name = self.plugged.get(port) or next(
+            (d.ident for d in self.machine.devices if d.bus == port), "")
+        self.monitor.execute("device_del", id=name)
 
     def _reads(self) -> int:
         return sum(drive["stats"]["rd_operations"]

@@ -39,6 +39,7 @@ enum pci_lu_state {
  * @pdev:  What was found for it, or NULL
  * @users: How many kept devices it is or has below it
  * @held:  A reference keeps it from runtime suspend
+ * @file:  A session has given out a file of it
  * @state: What has become of it
  */
 struct pci_lu_function {
@@ -46,6 +47,7 @@ struct pci_lu_function {
 	struct pci_dev *pdev;
 	unsigned int users;
 	bool held;
+	bool file;
 	enum pci_lu_state state;
 };
 
@@ -267,6 +269,7 @@ static void let_go(struct pci_lu_in *in, struct pci_lu_function *function,
 		if (!function->users && function->state == PCI_LU_CAME)
 			settle(function, PCI_LU_DONE);
 	}
+	pci_lu_removal_due();
 }
 
 /**
@@ -282,6 +285,7 @@ void pci_liveupdate_gone(struct pci_dev *pdev)
 {
 	struct pci_lu_function *function;
 
+	pci_lu_gone(pdev);
 	/* What is not there any more has lost its orders */
 	if (pci_dev_is_disconnected(pdev))
 		xa_erase(&reset_due, pci_lu_key_of(pdev));
@@ -302,20 +306,28 @@ void pci_liveupdate_gone(struct pci_dev *pdev)
 
 /* ---- What is to stay as it is? ------------------------------------------- */
 
+/* With the RCU read lock held; of what is in the table and present */
+static struct pci_lu_function *seen_function(struct pci_dev *pdev)
+{
+	struct pci_lu_in *in = rcu_dereference(incoming);
+	struct pci_lu_function *function;
+
+	function = in ? lookup(in, pci_lu_key_of(pdev)) : NULL;
+	return function && READ_ONCE(function->pdev) == pdev ? function : NULL;
+}
+
 static bool state_between(struct pci_dev *pdev, enum pci_lu_state first,
 			  enum pci_lu_state last)
 {
 	struct pci_lu_function *function;
-	struct pci_lu_in *in;
 	enum pci_lu_state state;
 
 	if (!rcu_access_pointer(incoming))
 		return false;
 
 	guard(rcu)();
-	in = rcu_dereference(incoming);
-	function = in ? lookup(in, pci_lu_key_of(pdev)) : NULL;
-	if (!function || READ_ONCE(function->pdev) != pdev)
+	function = seen_function(pdev);
+	if (!function)
 		return false;
 	state = READ_ONCE(function->state);
 	return state >= first && state <= last;
@@ -345,6 +357,25 @@ bool pci_liveupdate_unowned(struct pci_dev *pdev)
 {
 	return !pci_is_bridge(pdev) &&
 	       state_between(pdev, PCI_LU_CAME, PCI_LU_RESTORED);
+}
+
+/**
+ * pci_lu_in_session - Has a session given out a file of a function?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true from then on until the session is finished.
+ */
+bool pci_lu_in_session(struct pci_dev *pdev)
+{
+	struct pci_lu_function *function;
+
+	if (!pci_liveupdate_incoming(pdev))
+		return false;
+
+	guard(rcu)();
+	function = seen_function(pdev);
+	return function && READ_ONCE(function->file);
 }
 
 /**
@@ -454,6 +485,51 @@ void pci_liveupdate_restored(struct pci_dev *pdev)
 {
 	move_on(pdev, PCI_LU_CAME, PCI_LU_RESTORED);
 }
+
+static bool set_file(struct pci_dev *pdev, bool file)
+{
+	struct pci_lu_function *function;
+
+	guard(mutex)(&in_lock);
+	function = locked_function(pdev);
+	if (function)
+		WRITE_ONCE(function->file, file);
+	return function;
+}
+
+/**
+ * pci_liveupdate_retrieve - A session is about to give out a file of a device
+ * @pdev: The device
+ *
+ * The session holds that file until it is finished, and the device is not removed
+ * before.
+ *
+ * Context: May sleep.
+ * Return: 0, or -ENODEV when it is removed already.
+ */
+int pci_liveupdate_retrieve(struct pci_dev *pdev)
+{
+	if (!set_file(pdev, true))
+		return -ENODEV;
+	if (!pci_lu_going(pdev))
+		return 0;
+	pci_liveupdate_unretrieve(pdev);
+	return -ENODEV;
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_retrieve);
+
+/**
+ * pci_liveupdate_unretrieve - Undo pci_liveupdate_retrieve()
+ * @pdev: The device
+ *
+ * Context: May sleep.
+ */
+void pci_liveupdate_unretrieve(struct pci_dev *pdev)
+{
+	set_file(pdev, false);
+	pci_lu_removal_due();
+}
+EXPORT_SYMBOL_GPL(pci_liveupdate_unretrieve);
 
 /**
  * pci_liveupdate_claimed - The owner of a device has it again

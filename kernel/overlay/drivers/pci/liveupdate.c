@@ -201,8 +201,8 @@ static bool beside_others(struct pci_dev *pdev)
  *
  * Context: From the preserve callback of a file handler registered with
  * pci_liveupdate_register(); may sleep.
- * Return: 0; -EBUSY for a device that is not in D0, or when the machine is about to
- * sleep; -EOPNOTSUPP when it is not isolated from another function of its slot,
+ * Return: 0; -EBUSY for a device that is not in D0 or was taken away, or when the
+ * machine is about to sleep; -EOPNOTSUPP when it is not isolated from another function of its slot,
  * also from one that was removed, behind a CardBus bridge, or in a segment whose
  * number is too large; -E2BIG or -ENOMEM.
  */
@@ -226,12 +226,17 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 		if (ret)
 			goto err;
 	}
+	if (pci_lu_going(pdev)) {
+		ret = -EBUSY;
+		goto err;
+	}
 	write_table();
 	return 0;
 
 err:
 	for (undo = pdev; undo != pos; undo = pci_upstream_bridge(undo))
 		kept_put(undo);
+	pci_lu_removal_due();
 	return ret;
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_preserve);
@@ -245,10 +250,12 @@ ALLOW_ERROR_INJECTION(pci_liveupdate_preserve, ERRNO);
  */
 void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 {
-	guard(mutex)(&kept_lock);
-	for (; pdev; pdev = pci_upstream_bridge(pdev))
-		kept_put(pdev);
-	write_table();
+	scoped_guard(mutex, &kept_lock) {
+		for (; pdev; pdev = pci_upstream_bridge(pdev))
+			kept_put(pdev);
+		write_table();
+	}
+	pci_lu_removal_due();
 }
 EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
 
@@ -257,12 +264,17 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_unpreserve);
  * @pdev: The device
  *
  * Context: From the freeze callback of a file handler.
- * Return: 0; -EBUSY when it is not in D0.
+ * Return: 0; -EBUSY when it is not in D0 or was taken away, or while one that was
+ * taken away before is being removed.
  */
 int pci_liveupdate_freeze(struct pci_dev *pdev)
 {
 	if (pdev->current_state != PCI_D0) {
 		pci_err(pdev, "live update: it is not in D0\n");
+		return -EBUSY;
+	}
+	if (pci_lu_going(pdev) || pci_lu_removing()) {
+		pci_err(pdev, "live update: it, or another one, was taken away\n");
 		return -EBUSY;
 	}
 	guard(mutex)(&kept_lock);
@@ -388,7 +400,8 @@ bool pci_liveupdate_reset_refused(struct pci_dev *pdev)
 }
 
 struct slot_look {
-	struct pci_slot *slot;
+	struct pci_bus *bus;
+	unsigned int slot;
 	bool kept;
 };
 
@@ -397,16 +410,19 @@ static int look_in_slot(struct pci_dev *pdev, void *data)
 	struct pci_dev *top = pci_physfn(pdev);
 	struct slot_look *look = data;
 
-	while (top && top->bus != look->slot->bus)
+	while (top && top->bus != look->bus)
 		top = pci_upstream_bridge(top);
-	look->kept = top && top->slot == look->slot &&
+	look->kept = top &&
+		     (look->slot == PCI_SLOT_ALL_DEVICES ||
+		      look->slot == PCI_SLOT(top->devfn)) &&
 		     pci_liveupdate_kept(pdev);
 	return look->kept;
 }
 
 /**
  * pci_liveupdate_slot_kept - Is there something in a slot that is to stay?
- * @slot: A hotplug slot
+ * @bus: The bus of a hotplug slot
+ * @slot: The number of its device there, or PCI_SLOT_ALL_DEVICES
  *
  * To lose power is the end of DMA. The hardware may still take it away, or
  * somebody the whole card; that is not for us to refuse.
@@ -415,11 +431,11 @@ static int look_in_slot(struct pci_dev *pdev, void *data)
  * Return: true when a function in the slot, or below one in it, is preserved, or
  * came over and is not finished.
  */
-bool pci_liveupdate_slot_kept(struct pci_slot *slot)
+bool pci_liveupdate_slot_kept(struct pci_bus *bus, unsigned int slot)
 {
-	struct slot_look look = { .slot = slot };
+	struct slot_look look = { .bus = bus, .slot = slot };
 
-	pci_walk_bus(slot->bus, look_in_slot, &look);
+	pci_walk_bus(bus, look_in_slot, &look);
 	return look.kept;
 }
 

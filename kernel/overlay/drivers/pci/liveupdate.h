@@ -27,5 +27,12 @@ const char *pci_lu_table_error(const struct pci_lu_ser *ser);
 int pci_lu_in_start(u64 phys);
 void pci_lu_in_end(void);
 struct pci_dev *pci_lu_in_any(void);
+bool pci_lu_in_session(struct pci_dev *pdev);
+
+/* liveupdate-removal.c */
+bool pci_lu_going(struct pci_dev *pdev);
+bool pci_lu_removing(void);
+void pci_lu_gone(struct pci_dev *pdev);
+void pci_lu_removal_due(void);
 
 #endif /* DRIVERS_PCI_LIVEUPDATE_H */

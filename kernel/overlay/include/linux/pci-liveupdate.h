@@ -9,8 +9,8 @@
 
 struct device;
 struct liveupdate_file_handler;
+struct pci_bus;
 struct pci_dev;
-struct pci_slot;
 
 #ifdef CONFIG_PCI_LIVEUPDATE
 
@@ -37,6 +37,10 @@ bool pci_liveupdate_reset_due(struct pci_dev *pdev);
 int pci_liveupdate_quiesce(struct pci_dev *pdev);
 void pci_liveupdate_leave(struct pci_dev *pdev);
 
+/* New kernel, for the file handlers of devices */
+int pci_liveupdate_retrieve(struct pci_dev *pdev);
+void pci_liveupdate_unretrieve(struct pci_dev *pdev);
+
 /* New kernel, for the IOMMU core: what has become of a device */
 bool pci_liveupdate_came(struct pci_dev *pdev);
 void pci_liveupdate_restored(struct pci_dev *pdev);
@@ -49,7 +53,8 @@ void pci_liveupdate_finish(struct pci_dev *pdev);
 bool pci_liveupdate_kept(struct pci_dev *pdev);
 bool pci_liveupdate_reset_refused(struct pci_dev *pdev);
 bool pci_liveupdate_unbind_refused(struct device *dev);
-bool pci_liveupdate_slot_kept(struct pci_slot *slot);
+bool pci_liveupdate_slot_kept(struct pci_bus *bus, unsigned int slot);
+bool pci_liveupdate_put_off_removal(struct pci_dev *pdev);
 
 #else
 
@@ -100,7 +105,13 @@ static inline bool pci_liveupdate_reset_refused(struct pci_dev *pdev)
 	return false;
 }
 
-static inline bool pci_liveupdate_slot_kept(struct pci_slot *slot)
+static inline bool pci_liveupdate_slot_kept(struct pci_bus *bus,
+					    unsigned int slot)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_put_off_removal(struct pci_dev *pdev)
 {
 	return false;
 }

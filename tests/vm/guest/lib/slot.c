@@ -24,7 +24,12 @@
 
 #define SLOT_CONTROL 0x18
 #define SLOT_LIGHT (3u << 8)
+#define SLOT_LIGHT_ON (1u << 8)
 #define SLOT_LIGHT_BLINKS (2u << 8)
+#define SLOT_LIGHT_OFF (3u << 8)
+#define SLOT_POWER_OFF (1u << 10)
+#define SLOT_TELLS_PRESENCE (1u << 3)
+#define SLOT_INTERRUPT (1u << 5)
 #define SLOT_STATUS 0x1a
 /* Button, power fault, presence changed, link changed. */
 #define SLOT_EVENTS 0x010bu
@@ -106,4 +111,34 @@ int slot_settle(const char *bdf)
 		usleep(LOOK_MS * 1000);
 	}
 	return rc;
+}
+
+/*
+ * QEMU has no hand that pulls. But it takes a card out of a slot whose power and
+ * light go off, and does not ask by whose will. The slot's driver, which hears
+ * nothing of that, then finds the power on, and the card gone.
+ */
+int slot_pull(const char *bdf)
+{
+	unsigned int express, at;
+	char port[BDF_BYTES];
+	uint16_t was;
+	int rc;
+
+	rc = port_of(bdf, port);
+	express = rc ? 0 : pci_capability(port, PCI_CAP_EXPRESS);
+	at = express + SLOT_CONTROL;
+	if (!rc && !express)
+		rc = -ENODEV;
+	if (!rc)
+		rc = pci_read16(port, at, &was);
+	if (!rc)
+		rc = pci_write16(port, at, (was & ~SLOT_INTERRUPT) |
+						   SLOT_LIGHT_OFF |
+						   SLOT_POWER_OFF);
+	if (rc)
+		return rc;
+	was &= ~(SLOT_LIGHT | SLOT_POWER_OFF);
+	return pci_write16(port, at, was | SLOT_LIGHT_ON | SLOT_INTERRUPT |
+					     SLOT_TELLS_PRESENCE);
 }

@@ -9,5 +9,7 @@
  * when that takes too long, -ENODEV when there is no such slot.
  */
 int slot_settle(const char *bdf);
+/* Takes the device @bdf away at once, as by hand, and nobody was asked. */
+int slot_pull(const char *bdf);
 
 #endif

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -184,6 +185,27 @@ int vfio_hot_reset(const struct vfio *v)
 	struct vfio_pci_hot_reset cmd = { .argsz = sizeof(cmd) };
 
 	return pt_call(v->fd, VFIO_DEVICE_PCI_HOT_RESET, &cmd);
+}
+
+int vfio_event(const struct vfio *v, unsigned int index)
+{
+	struct {
+		struct vfio_irq_set set;
+		int32_t fd;
+	} cmd = {
+		.set = {
+			.argsz = sizeof(cmd),
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD |
+				 VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = index,
+			.count = 1,
+		},
+		.fd = eventfd(0, EFD_CLOEXEC),
+	};
+
+	if (cmd.fd < 0 || ioctl(v->fd, VFIO_DEVICE_SET_IRQS, &cmd))
+		return -errno;
+	return cmd.fd;
 }
 
 int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret)

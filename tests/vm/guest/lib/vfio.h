@@ -35,6 +35,8 @@ int vfio_detach(const struct vfio *v);
 int vfio_reset(const struct vfio *v);
 int vfio_hot_reset(const struct vfio *v);
 int vfio_map_bar(struct vfio *v);
+/* An eventfd that one of VFIO_PCI_..._IRQ_INDEX signals, or -errno. */
+int vfio_event(const struct vfio *v, unsigned int index);
 int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret);
 int vfio_write16(const struct vfio *v, unsigned int at, uint16_t val);
 /* Memory decoding and bus mastering on, written only where they are not. */

@@ -394,7 +394,8 @@ void iommu_lu_claimed(struct device *dev)
  * @domain: What it is attached to
  *
  * On a restored domain this is an owner who could not finish binding to it. The
- * device goes on, and can be claimed once more.
+ * device goes on, and can be claimed once more. One that was pulled out cannot be
+ * bound any more, and must not keep the domain for ever.
  *
  * Context: With group->mutex held.
  * Return: true when the device is to stay where it is.
@@ -408,7 +409,8 @@ bool iommu_lu_unclaim(struct device *dev, struct iommu_domain *domain)
 
 	guard(mutex)(&iommu_lu_in.lock);
 	lu = dev->iommu->lu;
-	if (!lu || lu->state != IOMMU_LU_CLAIMED)
+	if (!lu || lu->state != IOMMU_LU_CLAIMED ||
+	    pci_dev_is_disconnected(to_pci_dev(dev)))
 		return false;
 	WRITE_ONCE(lu->state, IOMMU_LU_INCOMING);
 	pci_liveupdate_unclaimed(to_pci_dev(dev));

@@ -40,6 +40,8 @@
  *   as it can when there is no memory.
  * - The device is not there or its IOMMU record was rejected: retrieve fails,
  *   LUO remembers that.
+ * - The device is pulled out: its VMM gets the error event, and the device is
+ *   removed when the session is undone or finished.
  * - The user dies: LUO holds the file. When another one closes it, the device
  *   is stopped and reset like any other.
  *
@@ -289,13 +291,15 @@ static int vfio_pci_lu_retrieve(struct liveupdate_file_op_args *args)
 		return -EIO;
 	}
 
+	if (pci_liveupdate_retrieve(pdev))
+		return -ENODEV;
 	args->again = true;
 	vdev = get_vfio(pdev);
-	if (IS_ERR(vdev))
-		return PTR_ERR(vdev);
-	file = open_vfio(vdev);
-	if (IS_ERR(file))
+	file = IS_ERR(vdev) ? ERR_CAST(vdev) : open_vfio(vdev);
+	if (IS_ERR(file)) {
+		pci_liveupdate_unretrieve(pdev);
 		return PTR_ERR(file);
+	}
 	args->file = file;
 	return 0;
 }
