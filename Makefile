@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all soak fuzz bench kernel shell series check status setup clean
+.PHONY: help demo test test-all soak fuzz chaos bench kernel shell series check status setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -12,6 +12,7 @@ help:
 	@echo "make test-all      those that need a kernel with KASAN and lockdep, or patience"
 	@echo "make soak          1,000 live updates in a row, in an hour or two"
 	@echo "make fuzz          broken handovers, read under KASAN: COUNT= of them, from SEED="
+	@echo "make chaos         random machines and events: COUNT= of them (20), from SEED="
 	@echo "make bench         what it costs, in instructions, in build/bench/"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
@@ -57,6 +58,10 @@ fuzz: setup
 		--kernel build/kernel-debug --out build/fuzz --keep \
 		"fuzz:+liveupdate_fuzz.count=$(COUNT):+liveupdate_fuzz.seed=$(SEED):+kunit.timeout=1000000"
 	@grep -ho 'seed $(SEED):.*' build/fuzz/*/console.log
+
+chaos: COUNT := $(if $(filter file,$(origin COUNT)),20,$(COUNT))
+chaos: kernel
+	@tests/vm/chaos --kernel build/kernel-lu --seed $(SEED) --count $(COUNT)
 
 bench:
 	@scripts/setup bench

@@ -71,10 +71,12 @@ class Case(NamedTuple):
     def runs(self, kernel: str) -> bool:
         return kernel in (self.kernel, *self.next_kernels)
 
+    @property
+    def witnessed(self) -> bool:
+        return not self.control and self.verdict_by not in NO_WITNESSES
+
     def witnesses(self) -> Set[str]:
-        if self.control or self.verdict_by in NO_WITNESSES:
-            return set()
-        return set(WITNESSES) - set(self.judge.split("-")[1:])
+        return set(WITNESSES) - set(self.judge.split("-")[1:]) if self.witnessed else set()
 
 
 def check_judge(judge: str) -> str:

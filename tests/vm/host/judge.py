@@ -126,7 +126,7 @@ def _witnesses(run: Run, evidence: Evidence) -> List[str]:
     wanted = run.case.witnesses()
     seen = evidence.testimony
     reasons = list(evidence.problems)
-    if seen is None or not wanted:
+    if seen is None or not run.case.witnessed:
         return reasons
     if "translation" in wanted and run.machine.iommu != "none":
         if not seen.translation_seen:

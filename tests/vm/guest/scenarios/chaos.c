@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whatever users and operators do, in any order. Nobody knows beforehand what it
+ * leads to; what must hold is looked at from outside: no word of a VM's memory
+ * comes from a device that is not its own, nothing writes to memory that is
+ * nobody's, each call answers what it may, what was kept is at work in the end,
+ * and all that was taken is given back.
+ *
+ * lu.args has what is done in the first kernel and in the next one, words set
+ * apart by '+':
+ *
+ *   vms:N     the machine's devices are dealt out to so many VMs, in turn
+ *   old:...   P0 preserves VM 0, C0 closes its session
+ *   new:...   T0 takes VM 0 back, S0 gives it new page tables and finishes it
+ *
+ * and the events of steps/events.h with the number of a device. Y1 pulls device 1
+ * out of its slot. What is preserved at the end of the old kernel goes over, the
+ * rest is closed before. A kernel that keeps nothing comes last.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "counts.h"
+#include "events.h"
+#include "iommufd.h"
+#include "kexec.h"
+#include "luo.h"
+#include "owner.h"
+#include "report.h"
+#include "scenario.h"
+#include "slot.h"
+#include "spare.h"
+#include "traffic.h"
+#include "words.h"
+
+#define VMS_MAX 3
+#define GUEST_BYTES (128ull << 20)
+/* Where free memory is, too, so that an address that is not translated shows. */
+#define CHAOS_IOVA (512ull << 20)
+/* What is left to the kernel and to those who press it, in KiB. */
+#define LEAVE (384ull << 10)
+#define RATE 200
+#define SLOTS 2048
+#define READS 256
+#define WORDS_MAX 512
+#define HOLD_SECONDS 2
+#define PATIENCE_MS 30000
+
+static const char *const session[VMS_MAX] = { "chaos-a", "chaos-b", "chaos-c" };
+
+struct party {
+	struct vm vm;
+	enum phase phase;
+	bool marked;
+};
+
+static struct party parties[VMS_MAX];
+static unsigned int vms, devices, step;
+static char bdf[DEVICES_MAX][BDF_BYTES];
+static bool pulled[DEVICES_MAX];
+
+static const char *step_name(const char *what)
+{
+	static char text[4][48];
+	static unsigned int turn;
+	char *out = text[turn++ % 4];
+
+	snprintf(out, sizeof(text[0]), "%u-%s", step, what);
+	return out;
+}
+
+static struct party *owner_of(unsigned int device)
+{
+	return &parties[device % vms];
+}
+
+static struct device *in_hand(unsigned int device)
+{
+	struct party *p = owner_of(device);
+
+	return p->phase == PHASE_CAME || p->phase == PHASE_AWAY ?
+		       NULL :
+		       &p->vm.device[device / vms];
+}
+
+static bool anything_kept(void)
+{
+	for (unsigned int i = 0; i < vms; i++)
+		if (parties[i].phase >= PHASE_KEPT &&
+		    parties[i].phase <= PHASE_OWNED)
+			return true;
+	return false;
+}
+
+/* ---- What becomes of a VM ------------------------------------------------- */
+
+static int create(unsigned int i)
+{
+	struct vm_plan plan = {
+		.session = session[i],
+		.bytes = GUEST_BYTES,
+		.slots = SLOTS,
+		.reads = READS,
+		.keep_reading = true,
+	};
+	struct vm *vm = &parties[i].vm;
+
+	for (unsigned int d = i, n = 0; d < devices; d += vms)
+		plan.bdf[n++] = bdf[d];
+	if (owner_create(vm, &plan))
+		return -1;
+	snprintf(vm->suffix, sizeof(vm->suffix), "-%c", 'a' + i);
+	return owner_translate(vm) || owner_start(vm) ? -1 : 0;
+}
+
+static bool any_pulled(const struct party *p)
+{
+	for (unsigned int d = 0; d < devices; d++)
+		if (pulled[d] && owner_of(d) == p)
+			return true;
+	return false;
+}
+
+static void preserve(unsigned int i)
+{
+	struct party *p = &parties[i];
+	const char *what;
+	int rc;
+
+	if (p->phase != PHASE_FREE)
+		return;
+	p->vm.session = luo_create(luo_open(), session[i]);
+	rc = p->vm.session < 0 ? p->vm.session : 0;
+	if (!rc && !p->marked)
+		rc = hwpt_mark(p->vm.iommufd, p->vm.hwpt, TOKEN_HWPT);
+	p->marked |= !rc;
+	if (!rc)
+		rc = vm_preserve(&p->vm, &what);
+	check_rc(step_name("preserve"), rc, any_pulled(p) ? -EBUSY : 0);
+	if (!rc) {
+		p->phase = PHASE_KEPT;
+	} else if (p->vm.session >= 0) {
+		close(p->vm.session);
+		p->vm.session = -1;
+	}
+}
+
+static void close_session(unsigned int i)
+{
+	struct party *p = &parties[i];
+
+	if (p->phase != PHASE_KEPT)
+		return;
+	close(p->vm.session);
+	p->vm.session = -1;
+	p->phase = PHASE_FREE;
+}
+
+static bool works(const struct party *p)
+{
+	for (unsigned int n = 0; n < p->vm.devices; n++)
+		if (!device_goes_on(&p->vm.device[n], 1))
+			return false;
+	return true;
+}
+
+static void see_at_work(struct party *p, const char *when)
+{
+	char name[64];
+
+	if (p->phase == PHASE_CAME || p->phase == PHASE_AWAY || any_pulled(p))
+		return;
+	snprintf(name, sizeof(name), "works-%s%s", when, p->vm.suffix);
+	check(name, works(p), "phase %d", p->phase);
+}
+
+/* What came is what was sent or asked for; frames may get lost on the way */
+static uint64_t wrong_transfers(const struct party *p)
+{
+	uint64_t wrong = 0;
+
+	for (unsigned int n = 0; n < p->vm.devices; n++) {
+		const struct device_state *s = p->vm.device[n].state;
+
+		wrong += s->kind == DEVICE_NIC ?
+				 s->nic.damaged + s->nic.foreign :
+				 s->nvme.data_errors + s->nvme.stray;
+	}
+	return wrong;
+}
+
+/* With nothing under way: what is on its way is not whole */
+static void verify(struct party *p)
+{
+	uint64_t bad;
+	char name[64];
+
+	if (p->phase == PHASE_CAME || p->phase == PHASE_AWAY)
+		return;
+	pump_stop(&p->vm.pump);
+	bad = vm_verify(&p->vm);
+	snprintf(name, sizeof(name), "memory%s", p->vm.suffix);
+	check(name, !bad, "%llu pages hold something else",
+	      (unsigned long long)bad);
+	snprintf(name, sizeof(name), "transfers%s", p->vm.suffix);
+	check(name, !wrong_transfers(p), "%llu are not what they should be",
+	      (unsigned long long)wrong_transfers(p));
+}
+
+/* Its session has ended. A card that was pulled goes when its owner lets go. */
+static void put_away(struct party *p)
+{
+	char name[64];
+	int rc;
+
+	pump_last_reads(&p->vm.pump);
+	pump_stop(&p->vm.pump);
+	rc = vm_unbind(&p->vm);
+	snprintf(name, sizeof(name), "unbind%s-%u", p->vm.suffix, step);
+	check(name, !rc || any_pulled(p), "%s", errno_name(rc));
+	vm_close(&p->vm);
+	p->phase = PHASE_AWAY;
+}
+
+static void take(unsigned int i)
+{
+	struct party *p = &parties[i];
+
+	if (p->phase != PHASE_CAME)
+		return;
+	if (lost(step_name("take"), vm_retrieve_memory(&p->vm, session[i])))
+		return;
+	snprintf(p->vm.suffix, sizeof(p->vm.suffix), "-%c", 'a' + i);
+	vm_first_scan(&p->vm);
+	for (unsigned int d = i, n = 0; d < devices; d += vms, n++)
+		if (pulled[d])
+			p->vm.devices = n;
+	if (owner_reclaim(&p->vm))
+		return;
+	p->phase = PHASE_OWNED;
+}
+
+static void swap(unsigned int i)
+{
+	struct party *p = &parties[i];
+
+	if (p->phase != PHASE_OWNED)
+		return;
+	/* All its cards may have been pulled */
+	if (p->vm.devices &&
+	    (lost(step_name("remap"), vm_remap(&p->vm)) ||
+	     lost(step_name("swap"), vm_attach(&p->vm, p->vm.hwpt))))
+		return;
+	if (lost(step_name("destroy"), vm_destroy_restored(&p->vm)))
+		return;
+	if (check_rc(step_name("finish"), vm_finish(&p->vm), 0))
+		p->phase = PHASE_DONE;
+}
+
+static void pull(unsigned int d)
+{
+	struct party *p = owner_of(d);
+	int ms = 0;
+
+	/* Only the last device of a VM, so that the others keep their places */
+	if (pulled[d] || d + vms < devices || p->phase < PHASE_KEPT ||
+	    p->phase > PHASE_OWNED || slot_pull(bdf[d]))
+		return;
+	pulled[d] = true;
+	while (p->phase == PHASE_CAME && pci_id(bdf[d]) && ms++ < PATIENCE_MS)
+		usleep(1000);
+	check(step_name("pulled"),
+	      !pci_id(bdf[d]) == (p->phase == PHASE_CAME), "%s, phase %d",
+	      bdf[d], p->phase);
+}
+
+/* ---- The words ------------------------------------------------------------ */
+
+static void one_word(const char *text)
+{
+	unsigned int i = strtoul(text + 1, NULL, 10);
+	struct target t = { .anything_kept = anything_kept() };
+
+	step++;
+	value_text(step_name("word"), "%s", text);
+	if (strchr("PCTS", text[0])) {
+		i %= vms;
+		if (text[0] == 'P')
+			preserve(i);
+		else if (text[0] == 'C')
+			close_session(i);
+		else if (text[0] == 'T')
+			take(i);
+		else
+			swap(i);
+		return;
+	}
+	i %= devices;
+	t.bdf = bdf[i];
+	t.device = in_hand(i);
+	t.phase = owner_of(i)->phase;
+	if (text[0] == 'Y')
+		pull(i);
+	else if (!pulled[i] && !event_do(text[0], &t, step_name("do")))
+		check(step_name("known"), false, "no event %s", text);
+}
+
+static void all_words(const char *key)
+{
+	char text[WORDS_MAX], *save, *one;
+
+	snprintf(text, sizeof(text), "%s", arg(key) ? arg(key) : "");
+	for (one = strtok_r(text, "+", &save); one;
+	     one = strtok_r(NULL, "+", &save))
+		one_word(one);
+}
+
+static int begin(void)
+{
+	memory_iova_start = CHAOS_IOVA;
+	devices = machine_kept(bdf);
+	vms = arg_number("vms", 1);
+	return lost("machine",
+		    vms && vms <= VMS_MAX && devices >= vms ? 0 : -ENODEV) ?
+		       -1 :
+		       0;
+}
+
+/* ---- The kernels ---------------------------------------------------------- */
+
+static int leave(unsigned int stage)
+{
+	int rc;
+
+	if (lost("kexec-load", kexec_load_stage(stage + 1)))
+		return -1;
+	event("freeze");
+	rc = kexec_jump();
+	check("jump", false, "%s", errno_name(rc));
+	return -1;
+}
+
+static int chaos_old(unsigned int stage)
+{
+	struct counts was;
+	unsigned int kept = 0;
+	bool taken_away = false;
+	char line[32];
+
+	if (begin() || lost("counts", counts_read(&was)))
+		return -1;
+	traffic_rate(RATE);
+	for (unsigned int i = 0; i < vms; i++)
+		if (create(i))
+			return -1;
+	owner_ready();
+	for (unsigned int i = 0; i < vms; i++)
+		check(step_name(parties[i].vm.suffix), works(&parties[i]),
+		      "at first");
+	step = 100;
+	all_words("old");
+	for (unsigned int i = 0; i < vms; i++) {
+		struct party *p = &parties[i];
+
+		taken_away |= any_pulled(p);
+		if (any_pulled(p))
+			close_session(i);
+		see_at_work(p, "old");
+		if (p->phase == PHASE_FREE)
+			put_away(p);
+		else
+			kept |= 1u << i;
+	}
+	/* A card that was pulled has taken the tables of its default domain along */
+	if (!kept)
+		return taken_away || counts_check("counts", &was) ? 0 : -1;
+	snprintf(line, sizeof(line), "lu.came=%u", kept);
+	words_carry(line);
+	return leave(stage);
+}
+
+static int chaos_new(unsigned int stage)
+{
+	struct spare spare;
+	unsigned int came = word_number("lu.came", 0);
+
+	if (begin() || lost("spare", spare_take(&spare, LEAVE)))
+		return -1;
+	for (unsigned int i = 0; i < vms; i++)
+		parties[i].phase = came & 1u << i ? PHASE_CAME : PHASE_AWAY;
+	step = 200;
+	all_words("new");
+	for (unsigned int i = 0; i < vms; i++)
+		see_at_work(&parties[i], "new");
+	/* A drive of QEMU writes what it has mapped, whatever the IOMMU says */
+	for (unsigned int i = 0; i < vms; i++)
+		pump_last_reads(&parties[i].vm.pump);
+	if (!traffic_stop_host() || !traffic_reads_home())
+		return -1;
+	for (unsigned int i = 0; i < vms; i++)
+		verify(&parties[i]);
+	spare_whole(&spare, "spare-new");
+	spare_give(&spare);
+	for (unsigned int i = 0; i < vms; i++)
+		if (parties[i].phase == PHASE_DONE)
+			put_away(&parties[i]);
+	return leave(stage);
+}
+
+/* Nothing was handed over: whatever was at work is quiet. */
+static int chaos_last(unsigned int stage)
+{
+	struct spare spare;
+	uint16_t cmd;
+	char name[48];
+
+	(void)stage;
+	if (begin() || lost("spare", spare_take(&spare, LEAVE)))
+		return -1;
+	for (unsigned int d = 0; d < devices; d++) {
+		if (pci_read16(bdf[d], PCI_COMMAND, &cmd))
+			continue;
+		snprintf(name, sizeof(name), "quiet-%.15s", bdf[d]);
+		check(name, !(cmd & PCI_COMMAND_MASTER), "command %#x", cmd);
+	}
+	sleep(HOLD_SECONDS);
+	spare_whole(&spare, "spare-last");
+	return 0;
+}
+
+static const struct scenario chaos = {
+	.name = "chaos",
+	.description = "whatever users and operators do, in any order",
+	.stages = { chaos_old, chaos_new, chaos_last },
+};
+SCENARIO(chaos);
