@@ -269,6 +269,12 @@ class Qemu:
             (d.ident for d in self.machine.devices if d.bus == port), "")
         self.monitor.execute("device_del", id=name)
 
+    def plug_memory(self) -> None:
+        """Half a gigabyte more, as a hand would."""
+        self.monitor.execute("object-add", **{"qom-type": "memory-backend-ram",
+                                              "id": "added", "size": 512 << 20})
+        self.monitor.execute("device_add", driver="pc-dimm", id="dimm", memdev="added")
+
     def _reads(self) -> int:
         return sum(drive["stats"]["rd_operations"]
                    for drive in self.monitor.execute("query-blockstats"))

@@ -240,6 +240,8 @@ class Run:
             wire.say(self.vm.wire_back, f"rate-{self.asked_rate}")
         elif event.name in ("plug", "unplug", "gone"):
             self.move_disk(event.name, event.fields.get("port", ""))
+        elif event.name == "plug-memory":
+            self.plug_memory()
         elif event.name == "reads-home":
             self.await_reads()
         self.watch(event)
@@ -250,6 +252,13 @@ class Run:
         except (KeyError, RigError) as err:
             self.stopped_because = self.stopped_because or f"{what} at '{port}': {err}"
         wire.say(self.vm.wire_back, f"{what}-{port}")
+
+    def plug_memory(self) -> None:
+        try:
+            self.vm.plug_memory()
+        except RigError as err:
+            self.stopped_because = self.stopped_because or str(err)
+        wire.say(self.vm.wire_back, "plug-memory")
 
     def await_reads(self) -> None:
         try:
