@@ -270,6 +270,7 @@ static void pull(unsigned int d)
 	    p->phase > PHASE_OWNED || slot_pull(bdf[d]))
 		return;
 	pulled[d] = true;
+	event("pulled bdf=%s", bdf[d] + strlen("0000:"));
 	while (p->phase == PHASE_CAME && pci_id(bdf[d]) && ms++ < PATIENCE_MS)
 		usleep(1000);
 	check(step_name("pulled"),
