@@ -202,9 +202,9 @@ static bool beside_others(struct pci_dev *pdev)
  * Context: From the preserve callback of a file handler registered with
  * pci_liveupdate_register(); may sleep.
  * Return: 0; -EBUSY for a device that is not in D0 or was taken away, or when the
- * machine is about to sleep; -EOPNOTSUPP when it is not isolated from another function of its slot,
- * also from one that was removed, behind a CardBus bridge, or in a segment whose
- * number is too large; -E2BIG or -ENOMEM.
+ * machine is about to sleep; -EOPNOTSUPP when it is not isolated from another
+ * function of its slot, also from one that was removed, behind a CardBus bridge, or
+ * in a segment whose number is too large; -E2BIG or -ENOMEM.
  */
 int pci_liveupdate_preserve(struct pci_dev *pdev)
 {
