@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -101,15 +102,27 @@ static bool limit_open(void)
 			      -errno : 0);
 }
 
+/* At the limit, to open a file would be too much already */
+static int limit_file = -1;
+
+static int limit_set(const char *bytes)
+{
+	return pwrite(limit_file, bytes, strlen(bytes), 0) < 0 ? -errno : 0;
+}
+
 static int limit_enter(const char *bytes)
 {
-	return put_text(GROUP "/memory.max", bytes) ?:
-	       put_text(GROUP "/cgroup.procs", "0");
+	limit_file = open(GROUP "/memory.max", O_WRONLY | O_CLOEXEC);
+	if (limit_file < 0)
+		return -errno;
+	return limit_set(bytes) ?: put_text(GROUP "/cgroup.procs", "0");
 }
 
 static int limit_leave(void)
 {
-	return put_text(CGROUPS "/cgroup.procs", "0");
+	int rc = limit_set("max");
+
+	return rc ? rc : put_text(CGROUPS "/cgroup.procs", "0");
 }
 
 /* ---- The old kernel ------------------------------------------------------- */
@@ -202,6 +215,11 @@ static void limited(int session)
 	close(fd);
 }
 
+static void on_broken_page(int signal_number)
+{
+	(void)signal_number;
+}
+
 static void poisoned(int session)
 {
 	char *p;
@@ -216,6 +234,8 @@ static void poisoned(int session)
 	if (lost("map-poison", p == MAP_FAILED ? -errno : 0))
 		return;
 	memset(p, 1, SMALL);
+	/* Who has a broken page mapped is told so, and cannot leave it */
+	signal(SIGBUS, on_broken_page);
 	if (lost("poison", madvise(p + PAGE, PAGE, MADV_HWPOISON) ? -errno : 0))
 		return;
 	check_rc("preserve-poison", luo_preserve(session, fd, TOKEN_REFUSED),
@@ -328,7 +348,7 @@ static void check_limited(int session)
 		check_rc("retrieve-limit", fd < 0 ? fd : 0, -ENOMEM);
 		fd = luo_retrieve(session, TOKEN_LARGE);
 		check_rc("retrieve-limit-again", fd < 0 ? fd : 0, -ENOMEM);
-		lost("limit-raise", put_text(GROUP "/memory.max", "max"));
+		lost("limit-raise", limit_set("max"));
 	}
 	check_sparse(luo_retrieve(session, TOKEN_LARGE), "large", LARGE);
 }
