@@ -14,7 +14,7 @@ from .runner import Run
 UNKNOWN = -1
 LEAST_FRAMES_IN_BLACKOUT = 200
 LEAST_READS_IN_BLACKOUT = 20
-# between the clocks of the sender and of QEMU's trace
+# after the kexec nothing may arrive in a control; this much is clock error
 JUMP_GRACE_NS = 20_000_000
 # The next kernel takes over IOMMUs two seconds after the kexec. Whoever is not
 # cut off before that is so by half of it.
@@ -96,8 +96,7 @@ def _intruder(run: Run, evidence: Evidence, times: timeline.Timeline) -> Dict[st
     after its last line, and cuts off the intruder after that."""
     jump = times.marks.get("jump", times.marks.get("init"))
     if jump is not None:
-        jump = min([ns + JUMP_GRACE_NS for ns in times.blocked if ns >= jump] +
-                   [jump + CUT_OFF_NS])
+        jump = min([ns for ns in times.blocked if ns >= jump] + [jump + CUT_OFF_NS])
     if jump is None or evidence.trace is None or frames.INTRUDER not in evidence.tallies:
         return {"intruder_writes_after_jump": UNKNOWN, "faults_intruder_in_blackout": UNKNOWN}
     return {"intruder_writes_after_jump": sum(1 for ns in times.intruder if ns >= jump),

@@ -4,7 +4,7 @@
  * leads to; what must hold is looked at from outside: no word of a VM's memory
  * comes from a device that is not its own, nothing writes to memory that is
  * nobody's, each call answers what it may, what was kept is at work in the end,
- * and all that was taken is given back.
+ * and when nothing goes over all that was taken is given back.
  *
  * lu.args has what is done in the first kernel and in the next one, words set
  * apart by '+':

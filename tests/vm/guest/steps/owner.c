@@ -358,12 +358,8 @@ void owner_count(int64_t was)
 
 	value("nr_iommu_pages_old", was);
 	value("nr_iommu_pages_end", pages);
-	/*
-	 * Where a native driver had the devices before us, their default domains have
-	 * tables, which do not come over.
-	 */
-	value("pages_leaked", pages > was ? pages - was : 0);
-	check("table-pages-back", pages <= was, "%lld at the end, %lld once",
+	value_text("pages_leaked", "%lld", (long long)(pages - was));
+	check("table-pages-back", pages == was, "%lld at the end, %lld once",
 	      (long long)pages, (long long)was);
 }
 
