@@ -396,26 +396,6 @@ bool pci_liveupdate_keep_buses(void)
 }
 
 /**
- * pci_liveupdate_keep_ari - Does the bridge above forward as it did before?
- * @pdev: First function of a device
- *
- * Context: When @pdev is set up.
- * Return: true when the bridge is kept; then it is known to forward ARI if it
- * does, whatever this kernel would choose.
- */
-bool pci_liveupdate_keep_ari(struct pci_dev *pdev)
-{
-	struct pci_dev *bridge = pdev->bus->self;
-	u16 ctl;
-
-	if (!bridge || pdev->devfn || !pci_liveupdate_incoming(bridge))
-		return false;
-	pcie_capability_read_word(bridge, PCI_EXP_DEVCTL2, &ctl);
-	bridge->ari_enabled = !!(ctl & PCI_EXP_DEVCTL2_ARI);
-	return true;
-}
-
-/**
  * pci_lu_in_any - What is in the way of sleep?
  *
  * Context: May sleep.

@@ -189,6 +189,10 @@ typedef int (*iommu_lu_table_fn)(void *arg, phys_addr_t phys);
  *                     top, page sizes and payload. The table does not change
  *                     until @unpreserve_domain.
  * @unpreserve_domain: Undo @preserve_domain; the list is dropped by the core.
+ * @preserve_device:   Optional. Keep what all attachments of @dev share, list its
+ *                     pages with iommu_lu_unit_add_page(), and fill in the
+ *                     payload. At least one attachment follows, or the undo.
+ * @unpreserve_device: Undo @preserve_device.
  * @preserve_attachment: Keep what leads from the unit's root to the domain for
  *                     @dev or one of its PASIDs; fill in hw_id and payload.
  * @unpreserve_attachment: Undo @preserve_attachment.
@@ -235,6 +239,10 @@ struct iommu_liveupdate_ops {
 			       struct iommu_domain *domain);
 	void (*unpreserve_domain)(struct iommu_lu_domain *lu,
 				  struct iommu_domain *domain);
+	int (*preserve_device)(struct iommu_lu_unit *unit,
+			       struct iommu_lu_device *lu, struct device *dev);
+	void (*unpreserve_device)(struct iommu_lu_unit *unit,
+				  struct iommu_lu_device *lu);
 	int (*preserve_attachment)(struct iommu_lu_unit *unit,
 				   struct iommu_lu_attachment *att,
 				   struct device *dev,

@@ -31,6 +31,7 @@ void pci_liveupdate_hold_power(struct pci_dev *pdev);
 void pci_liveupdate_gone(struct pci_dev *pdev);
 bool pci_liveupdate_keep_buses(void);
 bool pci_liveupdate_keep_ari(struct pci_dev *pdev);
+bool pci_liveupdate_keep_ats(struct pci_dev *pdev, u16 ctrl);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_unowned(struct pci_dev *pdev);
 bool pci_liveupdate_reset_due(struct pci_dev *pdev);
@@ -81,6 +82,11 @@ static inline bool pci_liveupdate_keep_buses(void)
 }
 
 static inline bool pci_liveupdate_keep_ari(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_keep_ats(struct pci_dev *pdev, u16 ctrl)
 {
 	return false;
 }

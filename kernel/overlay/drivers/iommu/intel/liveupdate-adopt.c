@@ -21,42 +21,63 @@
 #include "../liveupdate/records.h"
 #include "iommu.h"
 #include "liveupdate.h"
+#include "liveupdate-entry.h"
 
-/* In intel_iommu::flags: translation was never off since the previous kernel */
-#define VTD_FLAG_LU_LIVE	BIT(31)
-
-static const char *entry_error(struct intel_iommu *iommu,
-			       const struct context_entry *entry,
-			       const struct iommu_lu_attachment *att)
+static const char *device_error(struct intel_iommu *iommu,
+				const struct iommu_lu_device_ser *ser)
 {
-	const struct iommu_lu_domain_ser *domain = att->domain->ser;
-	const struct iommu_lu_vtd_domain_ser *vtd =
-		iommu_lu_payload(domain, const struct iommu_lu_vtd_domain_ser);
-	struct context_entry want = {};
+	const struct iommu_lu_vtd_device_ser *vtd =
+		iommu_lu_payload(ser, const struct iommu_lu_vtd_device_ser);
 
-	if (att->device->ser->rid != att->device->ser->source_id)
+	if (ser->rid != ser->source_id)
 		return "its requester ID is not the one of its entry";
-	if (att->ser->hw_id < IDA_START_DID ||
-	    att->ser->hw_id >= iommu->max_domain_id)
-		return "its domain ID is out of range";
-
-	context_set_domain_id(&want, att->ser->hw_id);
-	context_set_address_root(&want, domain->top);
-	context_set_address_width(&want, vtd->pt.top_level - 1);
-	context_set_translation_type(&want, CONTEXT_TT_MULTI_LEVEL);
-	context_set_fault_enable(&want);
-	context_set_present(&want);
-	if (entry->lo != want.lo || entry->hi != want.hi)
-		return "its context entry is not as recorded";
+	if (vtd->flags & ~IOMMU_LU_VTD_DEVICE_FLAGS)
+		return "it has bits that are not known";
+	if (sm_supported(iommu) ? vtd->dir_order > INTEL_LU_DIR_ORDER :
+				  vtd->dir || vtd->dir_order ||
+				  vtd->flags & IOMMU_LU_VTD_PASID)
+		return "it has no PASID directory of this kind";
 	return NULL;
 }
 
-static const char *reserve_did(struct intel_iommu *iommu,
-			       struct iommu_lu_unit *unit,
-			       struct iommu_lu_attachment *att)
+static bool context_is(struct intel_iommu *iommu,
+		       const struct context_entry *entry,
+		       const struct iommu_lu_attachment *att)
+{
+	const struct iommu_lu_device_ser *ser = att->device->ser;
+	const struct iommu_lu_vtd_device_ser *vtd =
+		iommu_lu_payload(ser, const struct iommu_lu_vtd_device_ser);
+	struct intel_lu_target target;
+	struct context_entry want;
+
+	intel_lu_target_of_record(&target, att->domain->ser, att->ser->hw_id);
+	if (sm_supported(iommu))
+		intel_lu_fill_sm_context(&want, ser);
+	else if (!target.first)
+		intel_lu_fill_context(&want, &target,
+				      vtd->flags & IOMMU_LU_VTD_ATS);
+	else
+		return false;
+	return entry->lo == want.lo && entry->hi == want.hi;
+}
+
+/**
+ * intel_lu_adopt_attachment - Go on with the domain of an attachment
+ * @iommu: The unit
+ * @unit:  Its record
+ * @att:   The attachment, whose entry is as recorded
+ *
+ * Context: Boot; may sleep.
+ * Return: NULL with its domain ID reserved, or why that cannot be.
+ */
+const char *intel_lu_adopt_attachment(struct intel_iommu *iommu,
+				      struct iommu_lu_unit *unit,
+				      struct iommu_lu_attachment *att)
 {
 	u32 did = att->ser->hw_id;
 
+	if (did < IDA_START_DID || did >= iommu->max_domain_id)
+		return "its domain ID is out of range";
 	switch (iommu_lu_take_id(unit, att)) {
 	case 0:
 		if (ida_alloc_range(&iommu->domain_ida, did, did,
@@ -101,6 +122,23 @@ static void drop_entry(struct iommu_lu_unit *unit, struct context_entry *entry,
 	pci_dev_put(pdev);
 }
 
+static const char *adopt_entry(struct intel_iommu *iommu,
+			       struct iommu_lu_unit *unit,
+			       const struct context_entry *entry,
+			       struct iommu_lu_attachment *att)
+{
+	const char *why;
+
+	why = device_error(iommu, att->device->ser);
+	if (why)
+		return why;
+	if (!context_is(iommu, entry, att))
+		return "its context entry is not as recorded";
+	if (sm_supported(iommu))
+		return intel_lu_adopt_pasids(iommu, unit, att->device);
+	return intel_lu_adopt_attachment(iommu, unit, att);
+}
+
 static bool entry_fits(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 		       const struct context_entry *entry, u16 rid)
 {
@@ -110,16 +148,27 @@ static bool entry_fits(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 	att = iommu_lu_entry_seen(unit, rid, IOMMU_LU_NO_PASID);
 	if (!att)
 		return false;
-	why = entry_error(iommu, entry, att);
-	if (!why)
-		why = reserve_did(iommu, unit, att);
+	why = adopt_entry(iommu, unit, entry, att);
 	if (!why)
 		return true;
 	iommu_lu_reject_device(att->device, why);
 	return false;
 }
 
-/* A context table that is taken over: entries outside of first..last are clear */
+static bool entry_stays(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+			u16 rid)
+{
+	struct iommu_lu_attachment *att;
+
+	att = iommu_lu_entry_seen(unit, rid, IOMMU_LU_NO_PASID);
+	if (!att)
+		return false;
+	if (sm_supported(iommu))
+		return intel_lu_settle_pasids(unit, att->device);
+	return iommu_lu_keep_entry(unit, att);
+}
+
+/* A context table that is taken over: places outside of first..last are clear */
 struct adopted {
 	struct context_entry *table;
 	u16 first;
@@ -128,105 +177,123 @@ struct adopted {
 
 /* Nearly all entries are clear: four of them in one look */
 static unsigned int next_used(const struct context_entry *table,
-			      unsigned int devfn)
+			      unsigned int at)
 {
-	for (; devfn % 4 && devfn < 256; devfn++)
-		if (table[devfn].lo | table[devfn].hi)
-			return devfn;
-	while (devfn < 256 &&
-	       !(table[devfn].lo | table[devfn].hi |
-		 table[devfn + 1].lo | table[devfn + 1].hi |
-		 table[devfn + 2].lo | table[devfn + 2].hi |
-		 table[devfn + 3].lo | table[devfn + 3].hi))
-		devfn += 4;
-	while (devfn < 256 && !(table[devfn].lo | table[devfn].hi))
-		devfn++;
-	return devfn;
+	for (; at % 4 && at < INTEL_LU_ENTRIES; at++)
+		if (table[at].lo | table[at].hi)
+			return at;
+	while (at < INTEL_LU_ENTRIES &&
+	       !(table[at].lo | table[at].hi |
+		 table[at + 1].lo | table[at + 1].hi |
+		 table[at + 2].lo | table[at + 2].hi |
+		 table[at + 3].lo | table[at + 3].hi))
+		at += 4;
+	while (at < INTEL_LU_ENTRIES && !(table[at].lo | table[at].hi))
+		at++;
+	return at;
+}
+
+/* The second half of an entry of scalable mode, which is zero */
+static bool second_half(struct intel_iommu *iommu, unsigned int at)
+{
+	return sm_supported(iommu) && at & 1;
 }
 
 static void adopt_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-			struct adopted *adopted, u8 bus)
+			struct adopted *adopted, unsigned int index)
 {
 	struct context_entry *table = adopted->table;
 
-	adopted->first = 256;
-	for (unsigned int devfn = next_used(table, 0); devfn < 256;
-	     devfn = next_used(table, devfn + 1)) {
-		u16 rid = PCI_DEVID(bus, devfn);
+	adopted->first = INTEL_LU_ENTRIES;
+	for (unsigned int at = next_used(table, 0); at < INTEL_LU_ENTRIES;
+	     at = next_used(table, at + 1)) {
+		u16 rid = intel_lu_rid(iommu, index, at);
 
-		if (!entry_fits(iommu, unit, &table[devfn], rid)) {
-			drop_entry(unit, &table[devfn], rid);
+		if (second_half(iommu, at)) {
+			context_clear_entry(&table[at]);
 			continue;
 		}
-		adopted->first = min_t(u16, adopted->first, devfn);
-		adopted->last = devfn;
+		if (!entry_fits(iommu, unit, &table[at], rid)) {
+			drop_entry(unit, &table[at], rid);
+			continue;
+		}
+		adopted->first = min_t(u16, adopted->first, at);
+		adopted->last = at;
 	}
 }
 
 /* With all entries seen: a domain ID may have turned out to be of two domains */
 static void settle_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-			 const struct adopted *adopted, u8 bus)
+			 const struct adopted *adopted, unsigned int index)
 {
 	struct context_entry *table = adopted->table;
 
-	for (unsigned int devfn = adopted->first;
-	     devfn < 256 && devfn <= adopted->last; devfn++) {
-		u16 rid = PCI_DEVID(bus, devfn);
-		struct iommu_lu_attachment *att;
+	for (unsigned int at = adopted->first;
+	     at < INTEL_LU_ENTRIES && at <= adopted->last; at++) {
+		u16 rid = intel_lu_rid(iommu, index, at);
 
-		if (!context_present(&table[devfn]))
-			continue;
-		att = iommu_lu_entry_seen(unit, rid, IOMMU_LU_NO_PASID);
-		if (!att || !iommu_lu_keep_entry(unit, att))
-			drop_entry(unit, &table[devfn], rid);
+		if (context_present(&table[at]) &&
+		    !entry_stays(iommu, unit, rid))
+			drop_entry(unit, &table[at], rid);
 	}
 	__iommu_flush_cache(iommu, table, VTD_PAGE_SIZE);
 }
 
 /* A table that is in the list of the unit, and that the hardware walks */
-static struct context_entry *restore_table(struct iommu_lu_unit *unit,
-					   const struct root_entry *root)
+static struct context_entry *restore_table(struct intel_iommu *iommu,
+					   struct iommu_lu_unit *unit,
+					   unsigned int index, u64 root)
 {
-	u64 phys = root->lo & VTD_PAGE_MASK;
+	u64 phys = root & VTD_PAGE_MASK;
 
-	if (root->lo != (phys | 1) || root->hi || phys == unit->ser->root ||
+	if (root != (phys | 1) || phys == unit->ser->root ||
+	    (index & 1 && !sm_supported(iommu)) ||
 	    !iommu_lu_unit_owns(unit, phys, 0))
 		return NULL;
 	return iommu_page_restore(phys);
 }
 
-/* Devices of this bus without a driver: at boot, all of them */
-static void drop_bus(struct iommu_lu_unit *unit, struct root_entry *root, u8 bus)
+static bool in_table(struct intel_iommu *iommu, struct pci_dev *pdev,
+		     unsigned int index)
+{
+	return intel_lu_table(iommu, pdev->bus->number, pdev->devfn) == index;
+}
+
+/* Devices of this table without a driver: at boot, all of them */
+static void drop_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+		       u64 *root, unsigned int index)
 {
 	struct pci_dev *pdev = NULL;
 
-	if (!root->lo && !root->hi)
+	if (!*root)
 		return;
-	*root = (struct root_entry){};
+	*root = 0;
 	for_each_pci_dev(pdev)
 		if (pci_domain_nr(pdev->bus) == unit->ser->segment &&
-		    pdev->bus->number == bus && !pci_is_bridge(pdev))
+		    in_table(iommu, pdev, index) && !pci_is_bridge(pdev))
 			stop_master(pdev);
 }
 
-static int adopt_buses(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
-		       struct root_entry *root)
+static int adopt_tables(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
+			struct root_entry *root)
 {
 	struct adopted *tables __free(kvfree) =
-		kvcalloc(256, sizeof(*tables), GFP_KERNEL);
+		kvcalloc(INTEL_LU_TABLES, sizeof(*tables), GFP_KERNEL);
 
 	if (!tables)
 		return -ENOMEM;
-	for (unsigned int bus = 0; bus < 256; bus++) {
-		tables[bus].table = restore_table(unit, &root[bus]);
-		if (tables[bus].table)
-			adopt_table(iommu, unit, &tables[bus], bus);
+	for (unsigned int i = 0; i < INTEL_LU_TABLES; i++) {
+		u64 *entry = intel_lu_root(root, i);
+
+		tables[i].table = restore_table(iommu, unit, i, *entry);
+		if (tables[i].table)
+			adopt_table(iommu, unit, &tables[i], i);
 		else
-			drop_bus(unit, &root[bus], bus);
+			drop_table(iommu, unit, entry, i);
 	}
-	for (unsigned int bus = 0; bus < 256; bus++)
-		if (tables[bus].table)
-			settle_table(iommu, unit, &tables[bus], bus);
+	for (unsigned int i = 0; i < INTEL_LU_TABLES; i++)
+		if (tables[i].table)
+			settle_table(iommu, unit, &tables[i], i);
 	__iommu_flush_cache(iommu, root, VTD_PAGE_SIZE);
 	return 0;
 }
@@ -258,8 +325,9 @@ static const char *unit_mismatch(struct intel_iommu *iommu,
 	const struct iommu_lu_vtd_unit_ser *vtd =
 		iommu_lu_payload(ser, const struct iommu_lu_vtd_unit_ser);
 
-	if (vtd->mode != IOMMU_LU_VTD_LEGACY || sm_supported(iommu))
-		return "its mode cannot be taken over";
+	if (vtd->mode != (sm_supported(iommu) ? IOMMU_LU_VTD_SCALABLE :
+						IOMMU_LU_VTD_LEGACY))
+		return "its mode is another one";
 	if ((rtaddr & VTD_PAGE_MASK) != ser->root)
 		return "the root table is not as recorded";
 	if (vtd->cap != iommu->cap || vtd->ecap != iommu->ecap)
@@ -291,7 +359,7 @@ VISIBLE_IF_KUNIT int intel_lu_adopt_root(struct intel_iommu *iommu,
 	root = iommu_page_restore(ser->root);
 	if (!root)
 		return -EINVAL;
-	ret = adopt_buses(iommu, unit, root);
+	ret = adopt_tables(iommu, unit, root);
 	/* Then it is lost: the hardware reads it until it has another one */
 	if (ret)
 		return ret;

@@ -296,6 +296,7 @@ static void write_device(struct kunit *test, unsigned int i)
 	ser = iommu_lu_record(&fuzz->devices, device_slot[i]);
 	ser->env.type = IOMMU_LU_TYPE_VTD;
 	ser->env.version = IOMMU_LU_VTD_VERSION;
+	ser->env.payload_size = sizeof(struct iommu_lu_vtd_device_ser);
 	ser->bus = IOMMU_LU_BUS_PCI;
 	ser->segment = FUZZ_SEGMENT + unit;
 	ser->source_id = device_is[i].rid;

@@ -88,7 +88,8 @@ struct iommu_lu_device *iommu_lu_out_device(struct iommu_lu_out *out)
  * @user: Physical address of what will name the record, in preserved memory
  *
  * Context: With the lock of @out held; may sleep.
- * Return: 0, or the error of iommu_lu_unit_get(), with @lu to be undone.
+ * Return: 0; the error of iommu_lu_unit_get(); -EOPNOTSUPP when the driver cannot
+ * hand the device over; -ENOMEM. After an error @lu is to be undone.
  */
 int iommu_lu_out_fill_device(struct iommu_lu_out *out,
 			     struct iommu_lu_device *lu, struct device *dev,
@@ -99,12 +100,12 @@ int iommu_lu_out_fill_device(struct iommu_lu_out *out,
 	struct iommu_lu_device_ser *ser = lu->ser;
 	struct pci_dev *pdev = to_pci_dev(dev);
 	struct iommu_lu_unit *unit;
+	int ret;
 
 	unit = iommu_lu_unit_get(out, iommu);
 	if (IS_ERR(unit))
 		return PTR_ERR(unit);
 
-	lu->unit = unit;
 	ser->env.type = ops->type;
 	ser->env.version = ops->version;
 	ser->env.payload_size = ops->device_size;
@@ -116,6 +117,12 @@ int iommu_lu_out_fill_device(struct iommu_lu_out *out,
 	ser->vendor = pdev->vendor;
 	ser->device = pdev->device;
 	ser->user = user;
+	ret = ops->preserve_device ? ops->preserve_device(unit, lu, dev) : 0;
+	if (ret) {
+		iommu_lu_unit_put(out, unit);
+		return ret;
+	}
+	lu->unit = unit;
 	iommu_lu_record_seal(&out->devices, lu->index);
 	return 0;
 }
@@ -206,8 +213,12 @@ void iommu_lu_out_undo_device(struct iommu_lu_out *out,
 		iommu_lu_record_free(&out->attachments, att->index);
 		kfree(att);
 	}
-	if (lu->unit)
+	if (lu->unit) {
+		if (iommu_lu_unit_ops(lu->unit)->unpreserve_device)
+			iommu_lu_unit_ops(lu->unit)->unpreserve_device(lu->unit,
+								       lu);
 		iommu_lu_unit_put(out, lu->unit);
+	}
 	iommu_lu_record_free(&out->devices, lu->index);
 	kfree_rcu(lu, rcu);
 }

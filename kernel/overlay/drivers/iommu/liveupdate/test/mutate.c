@@ -216,6 +216,15 @@ static const struct field {
 	  offsetof(struct iommu_lu_device_ser, device), 2 },
 	{ "device.user", DEVICE,
 	  offsetof(struct iommu_lu_device_ser, user), 8 },
+	{ "device.dir", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_device_ser, dir), 8 },
+	{ "device.dir_order", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_device_ser, dir_order), 4 },
+	{ "device.flags", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, payload) +
+	  offsetof(struct iommu_lu_vtd_device_ser, flags), 4 },
 	{ "attachment.env.state", ATTACHMENT,
 	  offsetof(struct iommu_lu_attachment_ser, env.state), 4 },
 	{ "attachment.env.crc", ATTACHMENT,
