@@ -441,6 +441,16 @@ class Machines(unittest.TestCase):
         disk = machine.load("q35-intel-hotplug").by_role("other")[0]
         self.assertEqual((disk.kind, disk.bus), ("disk", "pcie.0"))
 
+    def test_mode_comes_after_the_machine(self):
+        for path in machine.MODES.iterdir():
+            machine.load(f"q35-intel+{path.name}")
+        base, other = machine.load("q35-intel"), machine.load("q35-intel+scalable")
+        self.assertEqual(base.devices, other.devices)
+        self.assertEqual(other.options, [*base.options, "-global",
+                                         "intel-iommu.scalable-mode=on"])
+        with self.assertRaisesRegex(RigError, "no mode 'fast'; there are: .*scalable"):
+            machine.load("q35-intel+fast")
+
     def test_unknown_machine_names_the_others(self):
         with self.assertRaisesRegex(RigError, "there are: .*q35-intel"):
             machine.load("vax")

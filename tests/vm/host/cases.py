@@ -33,7 +33,7 @@ from typing import Dict, List, NamedTuple, Set, Tuple
 
 from . import old
 from .base import VM_DIR, RigError
-from .machine import MACHINES
+from .machine import files_of
 
 TABLE = VM_DIR / "cases"
 PATIENT_TABLE = VM_DIR / "cases-all"
@@ -97,7 +97,7 @@ def _row(words: List[str]) -> Case:
         if one not in KERNELS and not old.is_old(one):
             raise ValueError(f"the kernel '{one}' is none of "
                              f"{', '.join((*KERNELS, *old.load()))}")
-    if not (MACHINES / (machine or DEFAULT_MACHINE)).is_file():
+    if not all(path.is_file() for path in files_of(machine or DEFAULT_MACHINE)):
         raise ValueError(f"there is no machine '{machine}'")
     return Case(name, scenario or name, machine or DEFAULT_MACHINE, args, kernel, rows,
                 check_judge(judge or "dma"), int(seconds or DEFAULT_SECONDS),
@@ -136,7 +136,7 @@ def load_both() -> Dict[str, Case]:
     return table
 
 
-SPEC = re.compile(r"^(?P<scenario>[\w.-]+)(?:@(?P<machine>[\w.-]+))?(?P<args>(?::[^:\s]+)*)$")
+SPEC = re.compile(r"^(?P<scenario>[\w.-]+)(?:@(?P<machine>[\w.+-]+))?(?P<args>(?::[^:\s]+)*)$")
 
 
 def _join(args: str, given: List[str]) -> str:

@@ -18,6 +18,9 @@ One statement per line, '#' starts a comment:
 
 ROLE is kept, intruder or other. BDF is where the guest sees the device; behind
 a root port the bus number is the one the firmware hands out.
+
+NAME+MODE is the machine NAME with what tests/vm/modes/MODE says after it: the
+same devices behind an IOMMU of another kind.
 """
 
 import re
@@ -28,6 +31,7 @@ from typing import Dict, List, NamedTuple, Optional
 from .base import VM_DIR, RigError
 
 MACHINES = VM_DIR / "machines"
+MODES = VM_DIR / "modes"
 ROLES = ("kept", "intruder", "other")
 BDF = re.compile(r"^([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$")
 
@@ -165,8 +169,9 @@ class Machine:
         try:
             lines = path.read_text().splitlines()
         except OSError:
-            names = ", ".join(sorted(p.name for p in MACHINES.iterdir()))
-            raise RigError(f"There is no machine '{path.name}'; there are: {names}.") from None
+            names = ", ".join(sorted(p.name for p in path.parent.iterdir()))
+            raise RigError(f"There is no {path.parent.name[:-1]} '{path.name}'; "
+                           f"there are: {names}.") from None
         for number, line in enumerate(lines, start=1):
             words = shlex.split(line, comments=True)
             if not words:
@@ -174,10 +179,17 @@ class Machine:
             try:
                 self.statement(words[0], words[1:])
             except (ValueError, IndexError) as err:
-                raise RigError(f"machines/{path.name} line {number}: {err}.") from None
+                raise RigError(f"{path.parent.name}/{path.name} line {number}: "
+                               f"{err}.") from None
+
+
+def files_of(name: str) -> List[Path]:
+    base, *modes = name.split("+")
+    return [MACHINES / base, *(MODES / mode for mode in modes)]
 
 
 def load(name: str) -> Machine:
     machine = Machine(name)
-    machine.read(MACHINES / name)
+    for path in files_of(name):
+        machine.read(path)
     return machine

@@ -155,7 +155,9 @@ def itself(path: str, row: Row) -> bool:
     if row.case and path.startswith(SCENARIOS):
         return row.case.scenario in scenarios_in(ROOT / path)
     if row.case and path.startswith("tests/vm/machines/"):
-        return row.case.machine in machines_from(name)
+        return row.case.machine.split("+")[0] in machines_from(name)
+    if row.case and path.startswith("tests/vm/modes/"):
+        return name in row.case.machine.split("+")[1:]
     return False
 
 
