@@ -356,6 +356,18 @@ class Witness(unittest.TestCase):
         self.assertEqual((seen.faults_kept, seen.faults_intruder, seen.faults_other), (1, 1, 0))
         self.assertEqual(seen.first_fault, "00:04.0 read at 0x2000, reason 5")
 
+    def test_lines_of_newer_qemus(self):
+        """They write a date where the others write a process and seconds."""
+        lines = ["2026-11-21T05:44:11.820877Z vtd_dmar_enable enable 1",
+                 "2026-11-21T05:44:12.000001Z vtd_dmar_fault sid 0x30 fault 1 addr 0x1000 write 1",
+                 "2026-11-21T05:44:13.000000Z e1000e_core_ctrl_sw_reset Doing SW reset",
+                 "2026-11-21T05:44 vtd_dmar_enable enable 0"]
+        trace = witness.parse(iter(lines), -1795239851 * SECOND)
+        self.assertEqual(trace.lines, 3)
+        self.assertEqual(trace.translation, [(820_877_000, True)])
+        self.assertEqual(trace.faults, [witness.Fault(SECOND + 1000, 0x30, 1, 0x1000, True)])
+        self.assertEqual(trace.nic_resets, [2 * SECOND])
+
     def test_bus_master_of_kept_devices_only(self):
         self.assertEqual(self.saw().bus_master_off, ["00:05.0"])
         self.assertEqual(self.saw(gaps=[(1_250 * MS, None)]).bus_master_off, [])

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What QEMU itself saw: reads its trace and counts what must not happen.
 
-Lines look like '1234@1795239851.820877:vtd_dmar_enable enable 1'; the wall
-clock in them is turned into CLOCK_MONOTONIC, the clock of the wire's stamps.
+Lines look like '1234@1795239851.820877:vtd_dmar_enable enable 1', those of newer
+QEMUs like '2026-11-21T05:44:11.820877Z vtd_dmar_enable enable 1'; the wall clock
+in them is turned into CLOCK_MONOTONIC, the clock of the wire's stamps.
 """
 
+import functools
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import Callable, Container, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .base import RigError
 from .machine import Machine
 
-LINE = re.compile(r"^(?:\d+@)(\d+)\.(\d{6}):(\w+) ?(.*)$")
+LINE = re.compile(r"^(?:\d+@)?(\d+|\d{4}-\d\d-\d\dT[\d:]{8})\.(\d{6})(?::|Z )(\w+) ?(.*)$")
 FAULT = re.compile(r"sid 0x([0-9a-f]+) fault (\d+) addr 0x([0-9a-f]+) write (\d)")
 CONFIG = re.compile(r"^\S+ ([0-9a-f]{2}):([0-9a-f]{2})\.([0-7]) @0x([0-9a-f]+) <- 0x([0-9a-f]+)")
 GCMD = re.compile(r"status 0x([0-9a-f]+) value 0x([0-9a-f]+)")
@@ -134,6 +137,12 @@ def _handlers(trace: Trace) -> Dict[str, Callable[[int, str], None]]:
     return {name: getattr(trace, name) for name in names}
 
 
+@functools.lru_cache
+def _seconds(text: str) -> int:
+    """Since 1970, of a number or a date. There are many lines to a second."""
+    return int(text) if text.isdigit() else int(datetime.fromisoformat(text + "+00:00").timestamp())
+
+
 def parse(lines: Iterator[str], offset_ns: int = 0) -> Trace:
     trace = Trace()
     handlers = _handlers(trace)
@@ -144,7 +153,7 @@ def parse(lines: Iterator[str], offset_ns: int = 0) -> Trace:
         trace.lines += 1
         handler = handlers.get(match[3])
         if handler:
-            wall = int(match[1]) * 1_000_000_000 + int(match[2]) * 1000
+            wall = _seconds(match[1]) * 1_000_000_000 + int(match[2]) * 1000
             handler(wall + offset_ns, match[4])
     trace.name_failures()
     return trace
