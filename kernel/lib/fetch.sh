@@ -1,106 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# fetch: Debian's kernel source, through an apt state of our own. The system's
-# package sources are read to learn its mirror, and never changed.
-
-KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
+# fetch: the kernel source, a package of Debian.
 
 # base KEY: a value from kernel/BASE
 base() { sed -n "s/^$1: *//p" "$TOP/kernel/BASE"; }
 
-# The Debian archive this machine uses. Security archives hold no backports.
-debian_mirror() {
-	local uri
-	if [[ -n ${DEBIAN_MIRROR:-} ]]; then
-		echo "$DEBIAN_MIRROR"
-		return
-	fi
-	uri=$(apt-get indextargets --no-release-info \
-		--format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-		grep -v security | grep -m1 -E '/debian/?$' || true)
-	[[ -n $uri ]] || die "found no Debian archive among the package sources" \
-		"of this machine. Set DEBIAN_MIRROR= to one," \
-		"or KERNEL_SRC= to a Linux $(base series) tree or tarball."
-	echo "$uri"
-}
-
-# apt_state SUITE: writes the configuration of our own apt
-apt_state() {
-	local apt=$CACHE/apt mirror
-	mirror=$(debian_mirror) || exit
-	[[ -r $KEYRING ]] || die "Debian's keyring is missing;" \
-		"install the package debian-archive-keyring."
-	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/none"
-	echo "deb [signed-by=$KEYRING] $mirror $1 main" >"$apt/sources.list"
-	cat >"$apt/apt.conf" <<-END
-		#clear APT::Update;
-		Dir::State "$apt";
-		Dir::State::lists "$apt/lists";
-		Dir::State::status "/dev/null";
-		Dir::Cache "$apt/cache";
-		Dir::Etc::sourcelist "$apt/sources.list";
-		Dir::Etc::sourceparts "$apt/none";
-		Dir::Etc::preferencesparts "$apt/none";
-		APT::Sandbox::User "$(id -un)";
-		APT::Default-Release "";
-		APT::Architecture "$(dpkg --print-architecture)";
-		APT::Architectures { "$(dpkg --print-architecture)"; };
-		Acquire::Languages "none";
-		Acquire::Retries "2";
-		Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-	END
-}
-
-our_apt() { "$1" -c "$CACHE/apt/apt.conf" "${@:2}"; }
+apt_folder=apt
+otherwise() { echo "set KERNEL_SRC= to a Linux $(base series) tree or tarball"; }
 
 # find_package PACKAGE: finds a suite that has it; prints "VERSION SIZE".
 find_package() {
-	local package=$1 suite log=$CACHE/apt/log found
+	local package=$1 suite found
 	for suite in $(base suites); do
-		apt_state "$suite" || exit
-		say "asking the package archive for $package ($suite)" >&2
-		our_apt apt-get -qq update >"$log" 2>&1 ||
-			grep -q 'does not have a Release file' "$log" ||
-			die "the package archive cannot be reached:" \
-			    "$(grep -m1 '^E:\|^W:' "$log" || tail -n 1 "$log")" \
-			    "Check the network, or set KERNEL_SRC=" \
-			    "to a Linux $(base series) tree or tarball."
-		grep -q '^W: Failed to fetch' "$log" &&
-			die "the package archive cannot be reached:" \
-			    "$(grep -m1 '^W: Failed to fetch' "$log")." \
-			    "Check the network and run again."
+		ask_archive "$suite" "$package" || exit
 		found=$(our_apt apt-cache show --no-all-versions "$package" 2>/dev/null |
 			awk '/^Version:/ { version = $2 } /^Size:/ { size = $2 }
 			     END { if (size) print version, size }' || true)
 		[[ -n $found ]] && { echo "$found"; return; }
 	done
-	die "Debian no longer has $package in $(base suites)." \
-	    "Set KERNEL_SRC= to a Linux $(base series) tree or tarball."
+	die "Debian no longer has $package in $(base suites); $(otherwise)."
 }
-
-# download PACKAGE DIR SIZE: with progress; apt checks signature and checksum, and goes
-# on where an interrupted download stopped.
-download() {
-	local package=$1 dir=$2 size=$3 log=$CACHE/apt/log have
-	progress_start
-	(cd "$dir" && our_apt exec_apt -qq download "$package") >"$log" 2>&1 &
-	child=$!
-	while kill -0 "$child" 2>/dev/null; do
-		have=$(cat "$dir"/*.deb 2>/dev/null | wc -c || true)
-		progress download "$have" "$size"
-		sleep 0.5
-	done
-	if ! wait "$child"; then
-		child=
-		grep -qi 'no space left' "$log" &&
-			die "the disk filled up; free some space in $CACHE."
-		die "the download failed: $(grep -m1 '^E:' "$log" || tail -n 1 "$log")" \
-		    "Check the network and run again."
-	fi
-	child=
-	progress_end download "done"
-}
-
-exec_apt() { exec apt-get "$@"; }
 
 # fetch_file PACKAGE FILE SHA256 NOTE: a file of Debian's package, in the cache
 # with a note of what it is.
@@ -110,7 +28,7 @@ fetch_file() {
 	[[ -s $info && -s $dir/$name ]] && return
 	command -v apt-get >/dev/null ||
 		die "no apt on this machine: the kernel source comes as a Debian" \
-		    "package. Set KERNEL_SRC= to a Linux $(base series) tree or tarball."
+		    "package; $(otherwise)."
 	mkdir -p "$dir/download"
 	need_space "$dir" 400 "downloading the kernel source"
 	found=$(find_package "$package") || exit
@@ -119,7 +37,7 @@ fetch_file() {
 		die "$package is at version $version, not $(base series)."
 	# Only what an interrupted download of this very version left.
 	find "$dir/download" -type f ! -name "*_${version}_*" -delete
-	download "$package" "$dir/download" "${found#* }"
+	download "$dir/download" "${found#* }" "$package"
 	deb=$(echo "$dir"/download/*.deb)
 	dpkg-deb --fsys-tarfile "$deb" |
 		tar -xO --wildcards "*/$name" >"$dir/$name.part" ||

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Messages, and the few things every command needs.
+# Messages, and the few things every command needs. Who uses them sets me.
 
 say()  { printf '%s\n' "$*"; }
-note() { printf 'ktree: %s\n' "$*" >&2; }
-die()  { printf 'ktree: %s\n' "$*" >&2; exit 1; }
+note() { printf '%s: %s\n' "$me" "$*" >&2; }
+die()  { printf '%s: %s\n' "$me" "$*" >&2; exit 1; }
 
 # One line that is overwritten on a terminal; elsewhere one line per tenth.
 # progress LABEL DONE TOTAL
