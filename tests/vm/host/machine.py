@@ -4,7 +4,9 @@
 One statement per line, '#' starts a comment:
 
     from NAME                      everything NAME says, then what follows
-    qemu PROGRAM                   the emulator
+    qemu PROGRAM                   the emulator; 'newer' is one that is at least of the
+                                   version that tests/vm/newer-qemu names: the system's, or
+                                   else one that is fetched and unpacked beside it
     memory SIZE / cpus N           -m and -smp
     accel TEXT                     how the CPUs are emulated; the last one counts
     option TEXT...                 passed to QEMU as it stands

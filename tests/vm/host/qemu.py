@@ -7,11 +7,9 @@ port or path can be taken by another run, and none is left behind.
 
 import ctypes
 import fcntl
-import functools
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import struct
@@ -20,11 +18,10 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from . import media
+from . import emulator, media
 from .base import RigError, slowness
 from .machine import Device, Machine
 
-OLDEST = (7, 2)
 # Frames wait here while the device cannot take them; large enough that the
 # host never drops one (counted, see drops()).
 RECEIVE_BUFFER = 8 << 20
@@ -43,44 +40,6 @@ HOME_S = 60
 # q35's memory mapped configuration space, where its firmware puts it
 ECAM = 0xB0000000
 PCI_COMMAND, PCI_COMMAND_MASTER = 4, 1 << 2
-
-# None of these comes once per frame, except faults of a blocked device.
-TRACE_EVENTS = (
-    "vtd_reg_write_gcmd", "vtd_dmar_enable", "vtd_dmar_fault",
-    "vtd_reg_dmar_root", "vtd_ir_enable", "pci_cfg_write",
-    "e1000e_core_ctrl_sw_reset",
-    "pci_nvme_enqueue_req_completion", "pci_nvme_err_addr_write",
-    "pci_nvme_err_cfs", "pci_nvme_mmio_start_success", "pci_nvme_mmio_stopped",
-)
-
-
-def _output(program: str, *args: str) -> str:
-    try:
-        done = subprocess.run([program, *args], capture_output=True, text=True,
-                              timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError) as err:
-        raise RigError(f"'{program} {' '.join(args)}' does not run: {err}.") from None
-    return done.stdout
-
-
-@functools.lru_cache(maxsize=None)
-def check_program(program: str) -> str:
-    """The emulator's version, or a sentence why it cannot be used."""
-    if not shutil.which(program):
-        raise RigError(f"{program} is not installed; on Debian: apt-get install qemu-system-x86.")
-    text = _output(program, "--version")
-    match = re.search(r"version (\d+)\.(\d+)(\S*)", text)
-    if not match:
-        raise RigError(f"{program} does not say its version.")
-    if (int(match[1]), int(match[2])) < OLDEST:
-        wanted = ".".join(map(str, OLDEST))
-        raise RigError(f"{program} is version {match[1]}.{match[2]}; {wanted} or newer is needed.")
-    known = set(_output(program, "-trace", "help").split())
-    missing = [name for name in TRACE_EVENTS if name not in known]
-    if missing:
-        raise RigError(f"{program} {match[1]}.{match[2]} has no trace event "
-                       f"{', '.join(missing)}: the rig would be blind.")
-    return f"{match[1]}.{match[2]}{match[3]}"
 
 
 def _die_with_parent() -> None:
@@ -187,6 +146,7 @@ class Qemu:
 
     def __init__(self, machine: Machine, folder: Path):
         self.machine = machine
+        self.program = emulator.program(machine.qemu)
         self.folder = folder
         self.trace = folder / "trace.log"
         self.console_log = folder / "console.log"
@@ -325,12 +285,12 @@ class Qemu:
     def command(self, kernel: Path, initrd: Path, words: Sequence[str],
                 interactive: bool = False) -> List[str]:
         machine = self.machine
-        argv = [machine.qemu, *machine.options, "-accel", machine.accel,
+        argv = [self.program, *machine.options, "-accel", machine.accel,
                 "-m", machine.memory, "-smp", str(machine.cpus),
                 "-nodefaults", "-display", "none", "-no-reboot"]
         argv += self._serials(interactive) + self._devices()
         argv += ["-msg", "timestamp=on", "-D", str(self.trace)]
-        for event in TRACE_EVENTS:
+        for event in emulator.TRACE_EVENTS:
             argv += ["-trace", event]
         return argv + ["-kernel", str(kernel), "-initrd", str(initrd), "-append", " ".join(words)]
 
