@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all soak fuzz chaos bench kernel shell series check status setup clean
+.PHONY: help demo test test-all soak fuzz chaos bench kernel shell series check status \
+	tools setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -24,14 +25,17 @@ help:
 	@echo "KERNEL_SRC=        another Linux tree or tarball to start from"
 	@echo "IOMMU_LU_CACHE=    where source, tree and objects are kept"
 
-setup:
+tools:
 	@scripts/setup
 
-kernel: setup
+setup:
+	@scripts/setup tests
+
+kernel: tools
 	@kernel/ktree build lu
 
 ifdef STOCK
-demo: setup
+demo: tools
 	@kernel/ktree build lu stock
 	@tests/vm/demo --kernel build/kernel-stock --out build/demo-stock --stock
 else
@@ -51,7 +55,7 @@ soak: kernel
 
 COUNT ?= 1000000
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
-fuzz: setup
+fuzz: tools
 	@kernel/ktree build debug
 	@echo "make fuzz COUNT=$(COUNT) SEED=$(SEED)"
 	@IOMMU_LU_SLOW=$$(( $(COUNT) / 50000 + 1 )) tests/vm/run --debug \
@@ -74,10 +78,10 @@ shell: kernel
 status:
 	@kernel/ktree status
 
-series: setup
+series: tools
 	@kernel/ktree export build/series
 
-check: setup
+check: tools
 	@kernel/ktree check
 
 clean:

@@ -25,8 +25,8 @@ exit 0
 """
 
 
-class Setup(unittest.TestCase):
-    """A machine that has everything but ccache."""
+class Machine(unittest.TestCase):
+    """One that has everything but ccache."""
 
     def setUp(self):
         self.place = Path(tempfile.mkdtemp(prefix="setup-test-"))
@@ -50,8 +50,8 @@ class Setup(unittest.TestCase):
 
     script = SETUP
 
-    def setup(self, **env):
-        done = subprocess.run([shutil.which("bash"), self.script], env={"PATH": str(self.bin)} | env, text=True, check=False,
+    def setup(self, *args, **env):
+        done = subprocess.run([shutil.which("bash"), self.script, *args], env={"PATH": str(self.bin)} | env, text=True, check=False,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
         return done.returncode, done.stdout
 
@@ -64,6 +64,8 @@ class Setup(unittest.TestCase):
     def not_root(self):
         self.command("id", "#!/bin/sh\necho 1000\n")
 
+
+class Setup(Machine):
     def test_installs_what_is_missing(self):
         self.command("id", "#!/bin/sh\necho 0\n")
         self.assertEqual(self.setup(), (0, "setup: installing ccache\n"))
@@ -130,3 +132,39 @@ class Setup(unittest.TestCase):
         self.command("ccache", "#!/bin/sh\n")
         self.command("qemu-system-x86_64", "#!/bin/sh\necho 'QEMU emulator version 6.2.0'\n")
         self.fails("QEMU 6.2.0 is too old", "7.2 or newer")
+
+
+class Tests(Machine):
+    """The same, and what the tests need; with a machine that wants a newer QEMU."""
+
+    def setUp(self):
+        super().setUp()
+        self.command("ccache", "#!/bin/sh\n")
+        for folder in "scripts", "tests/vm/machines":
+            (self.place / folder).mkdir(parents=True)
+        self.script = self.place / "scripts/setup"
+        self.script.write_text(SETUP.read_text())
+        self.machine = self.place / "tests/vm/machines/q35-new"
+        self.machine.write_text("from    q35-bare\nqemu    newer\n")
+        self.fetch("echo program")
+
+    def fetch(self, text):
+        file = self.place / "tests/vm/newer-qemu"
+        file.write_text(f"#!/bin/bash\n: >{self.place}/fetched\n{text}\n")
+        file.chmod(0o755)
+
+    def test_a_newer_qemu_is_fetched_for_the_tests(self):
+        self.assertEqual(self.setup(), (0, ""))
+        self.assertFalse((self.place / "fetched").exists())
+        self.assertEqual(self.setup("tests"), (0, ""))
+        self.assertTrue((self.place / "fetched").exists())
+
+    def test_no_machine_wants_one(self):
+        self.machine.write_text("# newer than others\nqemu    qemu-system-x86_64\n")
+        self.assertEqual(self.setup("tests"), (0, ""))
+        self.assertFalse((self.place / "fetched").exists())
+
+    def test_other_tests_run_without_it(self):
+        self.fetch("echo 'newer-qemu: no.' >&2; exit 1")
+        self.assertEqual(self.setup("tests"),
+                         (0, "newer-qemu: no.\nsetup: tests that need a newer QEMU will fail.\n"))
