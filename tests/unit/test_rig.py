@@ -24,7 +24,7 @@ sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
 from host import (cases, frames, initrd, judge, machine, media, modules, parallel,  # noqa: E402
-                 picture, report, runner, selftest, splats, timeline, twins, wire,
+                 picture, qemu, report, runner, selftest, splats, timeline, twins, wire,
                  witness)
 from host.base import RigError  # noqa: E402
 
@@ -294,6 +294,30 @@ class Frames(unittest.TestCase):
 
 
 class Sender(unittest.TestCase):
+    def dropped(self, watched):
+        """Frames thrown away when nobody reads them for a while."""
+        theirs, ours = qemu._datagram_pair()
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        peer = f":{theirs.fileno()}" if watched else ""
+        with tempfile.TemporaryDirectory() as folder:
+            sender = subprocess.Popen(
+                [sys.executable, "-m", "host.sender", "--rate", "4000", "--log", folder,
+                 f"0:{ours.fileno()}{peer}"], cwd=VM, bufsize=0,
+                pass_fds=[ours.fileno(), theirs.fileno()],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            sender.stdin.write(b"start\n")
+            sender.stdout.readline()
+            time.sleep(0.8)
+            sender.communicate(b"stop\n")
+        info = theirs.getsockopt(socket.SOL_SOCKET, qemu.SO_MEMINFO, 36)
+        ours.close()
+        theirs.close()
+        return struct.unpack("9I", info)[qemu.MEMINFO_DROPS]
+
+    def test_waits_for_room_at_the_other_end(self):
+        self.assertEqual(self.dropped(watched=True), 0)
+        self.assertGreater(self.dropped(watched=False), 0)
+
     def test_pace_log_and_stop(self):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)

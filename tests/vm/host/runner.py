@@ -164,17 +164,21 @@ class Run:
     # the sender
 
     def start_sender(self) -> None:
-        ends = {n: pair[1] for n, pair in self.vm.networks.items() if n >= 0}
-        if not ends:
+        pairs = {n: pair for n, pair in self.vm.networks.items() if n >= 0}
+        if not pairs:
             return
+        kept = {device.stream for device in self.machine.by_role("kept")}
         argv = [sys.executable, "-m", "host.sender", "--rate", str(RATE),
                 "--log", str(self.folder.resolve())]
         if self.case.sabotage == "lose-frames":
             argv += ["--lose", "100"]
-        argv += [f"{n}:{sock.fileno()}" for n, sock in sorted(ends.items())]
+        for n, (theirs, ours) in sorted(pairs.items()):
+            peer = f":{theirs.fileno()}" if n in kept else ""
+            argv.append(f"{n}:{ours.fileno()}{peer}")
         self.sender = qemu.spawn(argv, cwd=VM_DIR, stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, bufsize=0,
-                                 pass_fds=[sock.fileno() for sock in ends.values()])
+                                 pass_fds=[sock.fileno() for pair in pairs.values()
+                                           for sock in pair])
 
     def tell_sender(self, command: str, seconds: float = 20) -> str:
         """Its answer, or nothing when it has none."""

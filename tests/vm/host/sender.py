@@ -3,7 +3,11 @@
 
 A process of its own, so that nothing else in the rig can disturb its pace:
 
-    python3 -m host.sender --rate N --log DIR STREAM:FD...
+    python3 -m host.sender --rate N --log DIR STREAM:FD[:PEER]...
+
+PEER is the socket at the other end. As long as that has hardly any room left
+nothing is sent: a frame that the host throws away would look like one that the
+device has lost.
 
 Commands come on stdin, one per line: start, rate N, stop. Each is answered
 on stdout with 'started', 'rate N' or 'stopped' once it has taken effect; the
@@ -15,6 +19,7 @@ import argparse
 import os
 import select
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -30,13 +35,17 @@ BURST = 16
 # frames simply have not been sent.
 MAX_BACKLOG_S = 0.5
 PREPARED = 12000
+# A device that takes nothing for so long does not hold up the others.
+HOLD_S = 2.0
+SO_MEMINFO = 55
 
 
 class Stream:
     """One socket, one sequence."""
 
-    def __init__(self, number: int, fd: int, lose: int):
+    def __init__(self, number: int, fd: int, lose: int, peer: Optional[int] = None):
         self.number = number
+        self.peer = None if peer is None else socket.socket(fileno=peer)
         self.sock = socket.socket(fileno=fd)
         self.sock.setblocking(False)
         self.lose = lose
@@ -57,6 +66,14 @@ class Stream:
         self.log += frames.SENT_RECORD.pack(seq, now)
         return True
 
+    def crowded(self) -> bool:
+        """Is half of the room at the other end taken?"""
+        if not self.peer:
+            return False
+        info = self.peer.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36)
+        queued, limit = struct.unpack("9I", info)[:2]
+        return queued > limit // 2
+
     def drain(self) -> None:
         """Throw away what the guest sends, so that it never fills up."""
         try:
@@ -75,15 +92,28 @@ class Sender:
         self.log = log
         self.began: Optional[float] = None
         self.base = 0
+        self.held_since: Optional[float] = None
         self.pending = b""
 
     def restart_clock(self) -> None:
         self.began = time.monotonic()
         self.base = self.streams[0].seq if self.streams else 0
 
+    def held(self) -> bool:
+        if not any(stream.crowded() for stream in self.streams):
+            self.held_since = None
+            return False
+        now = time.monotonic()
+        if self.held_since is None:
+            self.held_since = now
+        return now - self.held_since < HOLD_S
+
     def pump(self) -> None:
         """Send what is due by now, in lockstep on all streams."""
         if self.began is None or not self.streams:
+            return
+        if self.held():
+            self.restart_clock()
             return
         due = self.base + int((time.monotonic() - self.began) * self.rate)
         backlog = due - self.streams[0].seq
@@ -152,8 +182,8 @@ def main(argv: List[str]) -> int:
     args = parser.parse_args(argv)
     streams = []
     for item in args.streams:
-        number, _, fd = item.partition(":")
-        streams.append(Stream(int(number), int(fd), args.lose))
+        number, fd, *peer = (int(word) for word in item.split(":"))
+        streams.append(Stream(number, fd, args.lose, *peer))
     try:
         os.nice(-10)
     except OSError:
