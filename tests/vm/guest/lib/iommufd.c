@@ -108,6 +108,13 @@ int ioas_copy(int iommufd, uint32_t to, uint64_t to_iova, uint32_t from,
 	return call(iommufd, IOMMU_IOAS_COPY, &cmd);
 }
 
+int ioas_change_process(int iommufd)
+{
+	struct iommu_ioas_change_process cmd = { .size = sizeof(cmd) };
+
+	return call(iommufd, IOMMU_IOAS_CHANGE_PROCESS, &cmd);
+}
+
 int ioas_compatible(int iommufd, uint32_t ioas)
 {
 	struct iommu_vfio_ioas cmd = {

@@ -23,6 +23,8 @@ int ioas_map_file_read(int iommufd, uint32_t ioas, int fd, uint64_t offset,
 int ioas_copy(int iommufd, uint32_t to, uint64_t to_iova, uint32_t from,
 	      uint64_t from_iova, uint64_t bytes);
 int ioas_unmap(int iommufd, uint32_t ioas, uint64_t iova, uint64_t bytes);
+/* The caller is charged for all that is mapped, as a VMM's next process is. */
+int ioas_change_process(int iommufd);
 /* The IOAS that calls of the older interface, VFIO type 1, are about. */
 int ioas_compatible(int iommufd, uint32_t ioas);
 int hwpt_alloc(int iommufd, uint32_t devid, uint32_t ioas, uint32_t *ret_id);

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cases.h"
@@ -483,6 +484,22 @@ static void large_folios(struct bench *b)
 	close(fd);
 }
 
+/* A VMM goes on in another process, before preserve and after it. */
+static void other_process(struct bench *b)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(-ioas_change_process(b->iommufd));
+	if (lost(cases_tag("fork"), pid < 0 ? -errno : 0))
+		return;
+	waitpid(pid, &status, 0);
+	cases_rc("change", WIFEXITED(status) ? -WEXITSTATUS(status) : -EINTR, 0);
+	preserve(b, 0);
+	cases_rc("change-back", ioas_change_process(b->iommufd), 0);
+}
+
 static void top_of_space(struct bench *b)
 {
 	const uint64_t last = (1ull << 39) - PAGE;
@@ -523,6 +540,7 @@ static const struct bench_case list[] = {
 	{ "unmarked-wrong", unmarked_wrong },
 	{ "empty", empty },
 	{ "large-folios", large_folios },
+	{ "other-process", other_process },
 	{ "top-of-space", top_of_space },
 	{ NULL, NULL },
 };
