@@ -50,6 +50,9 @@ static bool context_is(struct intel_iommu *iommu,
 	struct intel_lu_target target;
 	struct context_entry want;
 
+	/* The second half of an entry of scalable mode has nothing in it */
+	if (sm_supported(iommu) && (entry[1].lo | entry[1].hi))
+		return false;
 	intel_lu_target_of_record(&target, att->domain->ser, att->ser->hw_id);
 	if (sm_supported(iommu))
 		intel_lu_fill_sm_context(&want, ser);

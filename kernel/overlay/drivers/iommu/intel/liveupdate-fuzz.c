@@ -3,13 +3,15 @@
  * Feed broken handovers to what reads them
  *
  * A handover is written as the old kernel writes it, with the tables that the
- * hardware would walk. Then, round after round, something in it is changed, all
- * of it is read and adopted as in the new kernel, and it is put back as it was.
- * After each round every kept device either goes on exactly as it did or its
- * entry is cleared, nobody else got an entry, and each page was freed once.
+ * hardware would walk, of a unit in legacy and one in scalable mode. Then, round
+ * after round, something in it is changed, all of it is read and adopted as in the
+ * new kernel, and it is put back as it was. After each round every kept device
+ * either goes on exactly as it did or its entry is cleared, nobody else got an
+ * entry, and each page was freed once.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test.h>
+#include <linux/dmar.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
 #include <linux/kexec_handover.h>
@@ -42,6 +44,7 @@ MODULE_PARM_DESC(seed, "What the changes are made from");
 static const char *const kind_name[FUZZ_KINDS] = {
 	"start", "block", "unit", "domain", "device", "attachment",
 	"unit pages", "domain pages", "iommufd", "vfio",
+	"root table", "context table", "PASID directory", "PASID table",
 };
 
 /**
@@ -138,8 +141,11 @@ static u64 interesting(struct fuzz *fuzz, u64 was)
 		return was + 1;
 	case 3:
 		return was - 1;
-	case 4 ... 6:
+	case 4:
 		return phys;
+	/* An entry of a table that leads elsewhere */
+	case 5 ... 6:
+		return phys | ((was & ~PAGE_MASK) ?: 1);
 	case 7:
 		return phys + PAGE_SIZE / 2;
 	case 8:
@@ -169,10 +175,19 @@ static void change_number(struct fuzz *fuzz, struct fuzz_change *change)
 	unsigned int len = 1U << (1 + rnd(fuzz, 3));
 	u64 was = 0;
 
+	if (region->kind >= FUZZ_ROOT)
+		len = sizeof(u64);
 	change->len = len;
 	change->offset = rnd(fuzz, region->len / len) * len;
 	memcpy(&was, region->at + change->offset, len);
 	write_number(region->at + change->offset, len, interesting(fuzz, was));
+}
+
+static void change_to_zero(struct fuzz *fuzz, struct fuzz_change *change)
+{
+	change->offset = rnd(fuzz, change->region->len);
+	change->len = change->region->len - change->offset;
+	memset(change->region->at + change->offset, 0, change->len);
 }
 
 /* The content of another one of its kind, whole or from some byte on */
@@ -183,21 +198,16 @@ static void change_content(struct fuzz *fuzz, struct fuzz_change *change)
 
 	for (unsigned int i = 0; i < fuzz->nr_regions; i++) {
 		other = &fuzz->region[(at + i) % fuzz->nr_regions];
-		if (other->kind == region->kind && other->len == region->len &&
-		    other != region)
-			break;
+		if (other->kind != region->kind || other->len != region->len ||
+		    other == region)
+			continue;
+		change->offset = rnd(fuzz, 2) ? 0 : rnd(fuzz, region->len);
+		change->len = region->len - change->offset;
+		memcpy(region->at + change->offset, other->at + change->offset,
+		       change->len);
+		return;
 	}
-	change->offset = rnd(fuzz, 2) ? 0 : rnd(fuzz, region->len);
-	change->len = region->len - change->offset;
-	memcpy(region->at + change->offset, other->at + change->offset,
-	       change->len);
-}
-
-static void change_to_zero(struct fuzz *fuzz, struct fuzz_change *change)
-{
-	change->offset = rnd(fuzz, change->region->len);
-	change->len = change->region->len - change->offset;
-	memset(change->region->at + change->offset, 0, change->len);
+	change_to_zero(fuzz, change);
 }
 
 static void make_change(struct fuzz *fuzz)
@@ -294,6 +304,7 @@ static void adopt_unit(struct fuzz *fuzz, unsigned int i)
 {
 	struct intel_iommu *iommu = fuzz->iommu[i];
 	struct iommu_lu_unit *unit;
+	u64 rtaddr;
 
 	fuzz->adopted[i] = false;
 	fuzz->in.ops[IOMMU_LU_TYPE_VTD] = &intel_liveupdate_ops;
@@ -301,76 +312,88 @@ static void adopt_unit(struct fuzz *fuzz, unsigned int i)
 				iommu->reg_phys, iommu->segment);
 	if (IS_ERR_OR_NULL(unit))
 		return;
-	if (intel_lu_adopt_root(iommu, unit, virt_to_phys(fuzz->root[i])))
+	rtaddr = virt_to_phys(fuzz->root[i]);
+	if (i == FUZZ_SCALABLE)
+		rtaddr |= DMA_RTADDR_SMT;
+	if (intel_lu_adopt_root(iommu, unit, rtaddr))
 		return;
 	fuzz->adopted[i] = true;
 	unit->iommu = &iommu->iommu;
 }
 
-static struct iommu_lu_attachment *first_of(struct iommu_lu_device *lu)
+static struct iommu_lu_attachment *recorded(struct iommu_lu_device *lu,
+					    u32 pasid)
 {
-	return list_first_entry_or_null(&lu->attachments,
-					struct iommu_lu_attachment, link);
+	struct iommu_lu_attachment *att;
+
+	list_for_each_entry(att, &lu->attachments, link)
+		if (att->ser->pasid == pasid)
+			return att;
+	return NULL;
 }
 
-static bool same(struct iommu_lu_device *lu, struct fuzz *fuzz, unsigned int i)
+static bool same(struct fuzz *fuzz, unsigned int i,
+		 const struct iommu_lu_attachment *att)
 {
-	const struct iommu_lu_attachment *att = first_of(lu);
+	const struct iommu_lu_device *lu = att->device;
 	const struct iommu_lu_domain_ser *domain = att->domain->ser;
 	const struct iommu_lu_vtd_domain_ser *vtd =
 		iommu_lu_payload(domain, const struct iommu_lu_vtd_domain_ser);
-	unsigned int d = device_is[i].domain;
+	unsigned int d = attachment_is[i].domain;
 
-	return lu->unit->index == unit_slot[device_is[i].unit] &&
-	       lu->unit->iommu && att->ser->hw_id == device_is[i].did &&
+	return lu->unit->index == unit_slot[unit_of(i)] &&
+	       lu->unit->iommu && att->ser->hw_id == attachment_is[i].did &&
 	       att->domain->index == domain_slot[d] &&
 	       domain->top == virt_to_phys(fuzz->top[d]) &&
-	       vtd->pt.top_level == 2 + d % 2 && !vtd->pt.reserved[0] &&
-	       !lu->ser->reserved;
+	       vtd->pt.top_level == domain_is[d].top_level &&
+	       !strcmp(vtd->pt.format, "x86_64") == domain_is[d].first_stage &&
+	       !vtd->pt.reserved[0] && !lu->ser->reserved;
 }
 
-/* A device goes on as it did, or has no entry; true for the first */
-static bool check_device(struct fuzz *fuzz, unsigned int i)
+/* Otherwise all entries of the device are cleared when it is probed */
+static bool passes_probe(struct fuzz *fuzz, unsigned int device,
+			 struct iommu_lu_device *lu)
 {
-	unsigned int unit = device_is[i].unit;
-	u16 rid = device_is[i].rid;
-	struct context_entry want = {}, *entry;
+	struct iommu_lu_attachment *att;
+
+	list_for_each_entry(att, &lu->attachments, link) {
+		int i = attachment_at(device, att->ser->pasid);
+
+		if (att->domain->state != IOMMU_LU_INCOMING)
+			return false;
+		/* In legacy mode nothing looks for what is of a PASID */
+		if (!att->kept && device_is[device].unit != FUZZ_SCALABLE)
+			return false;
+		if (att->kept && i >= 0 && fuzz_there(fuzz, i))
+			continue;
+		fuzz_complain(fuzz, "a device goes on with less than its record says",
+			      device);
+		return false;
+	}
+	return true;
+}
+
+/* An attachment goes on as it did, or has no entry; true for the first */
+static bool check_attachment(struct fuzz *fuzz, unsigned int i)
+{
+	unsigned int device = attachment_is[i].device;
 	struct iommu_lu_attachment *att;
 	struct iommu_lu_device *lu;
 
-	entry = &fuzz->context[unit][PCI_BUS_NUM(rid)][rid & 0xff];
-	if (!fuzz->adopted[unit] ||
-	    !(fuzz->root[unit][PCI_BUS_NUM(rid)].lo & 1) ||
-	    (!entry->lo && !entry->hi))
+	if (!fuzz->adopted[unit_of(i)] || !fuzz_there(fuzz, i))
 		return false;
-
-	fuzz_fill_entry(&want, device_is[i].did,
-			virt_to_phys(fuzz->top[device_is[i].domain]),
-			2 + device_is[i].domain % 2);
-	if (entry->lo != want.lo || entry->hi != want.hi)
-		fuzz_complain(fuzz, "an entry is something third", i);
-	lu = iommu_lu_in_device(&fuzz->in, FUZZ_SEGMENT + unit, rid);
-	att = lu ? first_of(lu) : NULL;
-	if (!att || lu->state != IOMMU_LU_INCOMING || !att->kept)
+	if (!fuzz->was_there[i])
+		fuzz_complain(fuzz, "there is an entry that was not there", i);
+	lu = iommu_lu_in_device(&fuzz->in, FUZZ_SEGMENT + unit_of(i),
+				device_is[device].rid);
+	att = lu ? recorded(lu, attachment_is[i].pasid) : NULL;
+	if (!att || lu->state != IOMMU_LU_INCOMING || !att->kept) {
 		fuzz_complain(fuzz, "there is an entry without a record", i);
-	else if (!same(lu, fuzz, i))
-		fuzz_complain(fuzz, "a device is not as it was", i);
-	/* Its domain would be refused, and the entry cleared, at its probe */
-	return att && att->domain && att->domain->state == IOMMU_LU_INCOMING;
-}
-
-static unsigned int count_entries(struct fuzz *fuzz, unsigned int unit)
-{
-	unsigned int nr = 0;
-
-	for (unsigned int bus = 0; bus < 256; bus++) {
-		if (!(fuzz->root[unit][bus].lo & 1) ||
-		    !fuzz->context[unit][bus])
-			continue;
-		for (unsigned int devfn = 0; devfn < 256; devfn++)
-			nr += !!fuzz->context[unit][bus][devfn].lo;
+		return false;
 	}
-	return nr;
+	if (!same(fuzz, i, att))
+		fuzz_complain(fuzz, "an attachment is not as it was", i);
+	return passes_probe(fuzz, device, lu);
 }
 
 static bool is_about(const struct fuzz_region *region, unsigned int i)
@@ -378,10 +401,11 @@ static bool is_about(const struct fuzz_region *region, unsigned int i)
 	switch (region->kind) {
 	case FUZZ_UNIT:
 	case FUZZ_UNIT_PAGES:
-		return region->nr == device_is[i].unit;
+		return region->nr == unit_of(i);
 	case FUZZ_DOMAIN:
-		return region->nr == device_is[i].domain;
+		return region->nr == attachment_is[i].domain;
 	case FUZZ_DEVICE:
+		return region->nr == attachment_is[i].device;
 	case FUZZ_ATTACHMENT:
 		return region->nr == i;
 	default:
@@ -389,14 +413,24 @@ static bool is_about(const struct fuzz_region *region, unsigned int i)
 	}
 }
 
-/* Type, version; top; reserved; level; reserved, and the end of the payload */
-static bool domain_differs(struct fuzz *fuzz, unsigned int nr)
+/* Format, flags that are in an entry of a PASID table */
+static bool stage_differs(const u8 *a, const u8 *b, bool first)
 {
-	return changed(fuzz, FUZZ_DOMAIN, nr, 8, 4) ||
-	       changed(fuzz, FUZZ_DOMAIN, nr, 40, 8) ||
-	       changed(fuzz, FUZZ_DOMAIN, nr, 68, 4) ||
-	       changed(fuzz, FUZZ_DOMAIN, nr, 102, 1) ||
-	       changed(fuzz, FUZZ_DOMAIN, nr, 105, 23);
+	u8 flags = first ? IOMMU_LU_VTD_FORCE_SNOOP : 0;
+
+	return (a[96] ^ b[96]) & IOMMU_PT_SER_DMA_INCOHERENT ||
+	       (a[72] ^ b[72]) & flags || (first && memcmp(a + 80, b + 80, 7));
+}
+
+/* Type, version, size; top; reserved; reserved; level; reserved, and the end */
+static bool domain_differs(const u8 *a, const u8 *b, unsigned int i)
+{
+	bool first = domain_is[attachment_is[i].domain].first_stage;
+
+	return memcmp(a + 8, b + 8, 8) || memcmp(a + 40, b + 40, 8) ||
+	       memcmp(a + 68, b + 68, 4) || memcmp(a + 76, b + 76, 4) ||
+	       a[102] != b[102] || memcmp(a + 105, b + 105, 23) ||
+	       (unit_of(i) == FUZZ_SCALABLE && stage_differs(a, b, first));
 }
 
 /* What a change of one region, right CRC or not, has to lead to */
@@ -412,7 +446,7 @@ static bool change_blocks(struct fuzz *fuzz, const struct fuzz_change *change,
 		return false;
 	/* Its own record is lost, and what that said is still known */
 	if ((kind == FUZZ_DEVICE || kind == FUZZ_ATTACHMENT) &&
-	    said_by_another(fuzz, kind, i))
+	    said_by_another(fuzz, kind, region->nr))
 		return false;
 	/* Not sealed after the last change: the CRC tells */
 	if (!change->sealed && fuzz->nr_changes == 1)
@@ -422,7 +456,7 @@ static bool change_blocks(struct fuzz *fuzz, const struct fuzz_change *change,
 	case FUZZ_UNIT:
 		return changed(fuzz, kind, region->nr, 8, region->len - 8);
 	case FUZZ_DOMAIN:
-		return domain_differs(fuzz, region->nr);
+		return domain_differs(region->at, region->copy, i);
 	case FUZZ_DEVICE:
 	case FUZZ_ATTACHMENT:
 		return differs(kind, region->at, region->copy);
@@ -466,21 +500,18 @@ static void check_files(struct fuzz *fuzz)
 
 static void check_outcome(struct fuzz *fuzz)
 {
-	unsigned int going[FUZZ_UNITS] = {};
-
-	for (unsigned int i = 0; i < FUZZ_DEVICES; i++) {
-		if (!check_device(fuzz, i)) {
-			fuzz->blocked++;
+	for (unsigned int i = 0; i < FUZZ_ATTACHMENTS; i++) {
+		if (!check_attachment(fuzz, i)) {
+			fuzz->blocked[unit_of(i)]++;
 			continue;
 		}
-		fuzz->went_on++;
-		going[device_is[i].unit]++;
+		fuzz->went_on[unit_of(i)]++;
 		if (must_block(fuzz, i))
 			fuzz_complain(fuzz, "a changed record is believed", i);
 	}
 	for (unsigned int i = 0; i < FUZZ_UNITS; i++)
-		if (fuzz->adopted[i] && count_entries(fuzz, i) < going[i])
-			fuzz_complain(fuzz, "entries and devices differ", i);
+		if (fuzz->adopted[i])
+			fuzz_check_tables(fuzz, i);
 	check_files(fuzz);
 }
 
@@ -504,6 +535,8 @@ static bool read_once(struct fuzz *fuzz)
 	iommu_lu_in_init(&fuzz->in);
 	fuzz->frees = 0;
 	memset(fuzz->adopted, 0, sizeof(fuzz->adopted));
+	for (unsigned int i = 0; i < FUZZ_ATTACHMENTS; i++)
+		fuzz->was_there[i] = fuzz_there(fuzz, i);
 	if (iommu_lu_in_read(&fuzz->in, virt_to_phys(fuzz->ser))) {
 		if (fuzz->frees)
 			fuzz_complain(fuzz, "a refused handover was freed", 0);
@@ -531,6 +564,7 @@ static void put_back(struct fuzz *fuzz)
 		struct fuzz_page *page = &fuzz->page[i];
 
 		page->gone = false;
+		page->walked = false;
 		if (page->table)
 			memcpy(page->virt, page->copy, page->size);
 		else if (fuzz->round % 256 == 0 &&
@@ -543,11 +577,16 @@ static void expect_whole(struct kunit *test)
 {
 	struct fuzz *fuzz = test->priv;
 
-	fuzz->went_on = 0;
+	memset(fuzz->went_on, 0, sizeof(fuzz->went_on));
 	KUNIT_EXPECT_TRUE(test, read_once(fuzz));
-	KUNIT_EXPECT_EQ(test, fuzz->went_on, FUZZ_DEVICES);
-	/* The start, the blocks, and of the units roots, lists and tables */
-	KUNIT_EXPECT_EQ(test, fuzz->frees, 1 + 7 + 2 + 2 + 5);
+	KUNIT_EXPECT_EQ(test, fuzz->went_on[0] + fuzz->went_on[1],
+			FUZZ_ATTACHMENTS);
+	/*
+	 * The start, the blocks, and of the units roots, lists, context tables,
+	 * PASID directories and PASID tables
+	 */
+	KUNIT_EXPECT_EQ(test, fuzz->frees,
+			1 + 7 + 2 + 2 + (2 + 4) + 5 + (5 + 2));
 	for (unsigned int i = 0; i < FUZZ_IOMMUFDS; i++)
 		KUNIT_EXPECT_NULL(test,
 				  iommufd_lu_ser_error(fuzz->iommufd[i],
@@ -571,7 +610,7 @@ static void fuzz_changed_test(struct kunit *test)
 	long slab;
 
 	expect_whole(test);
-	fuzz->went_on = 0;
+	memset(fuzz->went_on, 0, sizeof(fuzz->went_on));
 	rcu_barrier();
 	slab = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
 	/* The rounds above and below take the same locks; these look at memory */
@@ -589,14 +628,17 @@ static void fuzz_changed_test(struct kunit *test)
 	slab = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) - slab;
 
 	kunit_info(test,
-		   "seed %lu: %u handovers, %u not read at all; devices: %u went on, %u blocked; files refused: %u iommufd, %u vfio; slab pages %ld\n",
-		   seed, rounds, unread, fuzz->went_on, fuzz->blocked,
+		   "seed %lu: %u handovers, %u not read at all; attachments: legacy %u went on, %u blocked, scalable %u went on, %u blocked; files refused: %u iommufd, %u vfio; slab pages %ld\n",
+		   seed, rounds, unread, fuzz->went_on[0], fuzz->blocked[0],
+		   fuzz->went_on[1], fuzz->blocked[1],
 		   fuzz->refused[FUZZ_IOMMUFD], fuzz->refused[FUZZ_VFIO], slab);
 	KUNIT_EXPECT_EQ(test, fuzz->wrong, 0);
 	/* Of what is changed at random, most matters, and not to everybody */
 	KUNIT_EXPECT_GT(test, unread, rounds / 20);
-	KUNIT_EXPECT_GT(test, fuzz->blocked, rounds / 2);
-	KUNIT_EXPECT_GT(test, fuzz->went_on, rounds);
+	for (unsigned int i = 0; i < FUZZ_UNITS; i++) {
+		KUNIT_EXPECT_GT(test, fuzz->blocked[i], rounds / 4);
+		KUNIT_EXPECT_GT(test, fuzz->went_on[i], rounds);
+	}
 	KUNIT_EXPECT_GT(test, fuzz->refused[FUZZ_IOMMUFD], rounds / 200);
 	KUNIT_EXPECT_GT(test, fuzz->refused[FUZZ_VFIO], rounds / 20);
 	/*
@@ -609,16 +651,33 @@ static void fuzz_changed_test(struct kunit *test)
 	expect_whole(test);
 }
 
+/* What makes the unit of the test be used in scalable mode, and no other */
+static bool can_be_scalable(void)
+{
+	struct dmar_drhd_unit *drhd;
+	struct intel_iommu *iommu;
+
+	guard(rcu)();
+	for_each_active_iommu(iommu, drhd)
+		if (!intel_iommu_sm && ecap_smts(iommu->ecap))
+			return false;
+	return true;
+}
+
 static int fuzz_init(struct kunit *test)
 {
 	struct fuzz *fuzz;
 
 	if (!kho_is_enabled())
 		kunit_skip(test, "KHO is off");
+	if (!can_be_scalable())
+		kunit_skip(test, "a unit could be in scalable mode and is not");
 	fuzz = kunit_kzalloc(test, sizeof(*fuzz), GFP_KERNEL);
 	if (!fuzz)
 		return -ENOMEM;
 	test->priv = fuzz;
+	fuzz->sm_forced = !intel_iommu_sm;
+	intel_iommu_sm = 1;
 	xa_init(&fuzz->pages);
 	prandom_seed_state(&fuzz->rnd, seed);
 	fuzz_write(test);
@@ -634,7 +693,11 @@ static void fuzz_exit(struct kunit *test)
 	struct fuzz *fuzz = test->priv;
 
 	iommu_lu_quiet = false;
-	if (!fuzz || !fuzz->ser)
+	if (!fuzz)
+		return;
+	if (fuzz->sm_forced)
+		intel_iommu_sm = 0;
+	if (!fuzz->ser)
 		return;
 	fuzz_forget(fuzz);
 }

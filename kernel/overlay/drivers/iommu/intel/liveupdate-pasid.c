@@ -128,32 +128,44 @@ const char *intel_lu_adopt_pasids(struct intel_iommu *iommu,
 	return why;
 }
 
+static bool entry_present(const struct iommu_lu_attachment *att)
+{
+	const struct iommu_lu_device *lu = att->device;
+	struct pasid_dir_entry *dir = phys_to_virt(vtd_device(lu)->dir);
+	u32 pasid = intel_lu_pasid_index(att->ser->pasid);
+	struct pasid_entry *table;
+
+	/* That entry is the one of IOMMU_LU_NO_PASID */
+	if (att->ser->pasid == IOMMU_NO_PASID ||
+	    pasid >> PASID_PDE_SHIFT >= dir_entries(lu))
+		return false;
+	table = get_pasid_table_from_pde(&dir[pasid >> PASID_PDE_SHIFT]);
+	return table && pasid_pte_is_present(&table[pasid & PASID_PTE_MASK]);
+}
+
 /**
  * intel_lu_settle_pasids - Do all entries of a device stay?
  * @unit: The unit
  * @lu:   The device, adopted, with the entries of all others seen
  *
  * Context: Boot; may sleep.
- * Return: false when its context entry is to be cleared.
+ * Return: false when its context entry is to be cleared, the device is rejected
+ * then.
  */
 bool intel_lu_settle_pasids(struct iommu_lu_unit *unit,
 			    struct iommu_lu_device *lu)
 {
-	struct pasid_dir_entry *dir = phys_to_virt(vtd_device(lu)->dir);
 	struct iommu_lu_attachment *att;
-	struct pasid_entry *table;
 
 	list_for_each_entry(att, &lu->attachments, link) {
-		u32 pasid = intel_lu_pasid_index(att->ser->pasid);
-
-		if (pasid >> PASID_PDE_SHIFT >= dir_entries(lu))
-			return false;
-		table = get_pasid_table_from_pde(&dir[pasid >> PASID_PDE_SHIFT]);
-		if (!table ||
-		    !pasid_pte_is_present(&table[pasid & PASID_PTE_MASK]) ||
-		    !iommu_lu_keep_entry(unit, att))
-			return false;
+		if (entry_present(att))
+			continue;
+		iommu_lu_reject_device(lu, "an entry of its PASID tables is missing");
+		return false;
 	}
+	list_for_each_entry(att, &lu->attachments, link)
+		if (!iommu_lu_keep_entry(unit, att))
+			return false;
 	return true;
 }
 

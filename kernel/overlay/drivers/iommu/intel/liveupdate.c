@@ -303,6 +303,9 @@ static int intel_lu_restore_attachment(struct iommu_lu_unit *unit,
 	unsigned long flags;
 	int ret;
 
+	/* Nothing above keeps any yet, see intel_lu_preserve_attachment() */
+	if (att->ser->pasid != IOMMU_LU_NO_PASID)
+		return -EOPNOTSUPP;
 	if (info->iommu != iommu || !leads_to(info, att, dmar_domain))
 		return -EINVAL;
 
