@@ -19,7 +19,6 @@
 #include "scenario.h"
 #include "slot.h"
 #include "traffic.h"
-#include "vmstat.h"
 #include "wire.h"
 #include "words.h"
 
@@ -121,18 +120,14 @@ static int pull(void)
 static void let_go(void)
 {
 	char bdf[BDF_BYTES];
-	int64_t pages;
 
 	snprintf(bdf, sizeof(bdf), "%s", card()->state->bdf);
 	check("owner-asked", signalled(request_fd), "by the request event");
 	pump_stop(&vm.pump);
-	pages = vmstat_iommu_pages();
 	device_disconnect(card());
 	vm.devices--;
 	vm.pump.devices--;
 	check("removed", gone(bdf), "%s", bdf);
-	/* The tables of its PASIDs, if it has any, go with a device. */
-	vm.control->iommu_pages -= pages - vmstat_iommu_pages();
 	lost("pump", pump_start(&vm.pump));
 }
 
