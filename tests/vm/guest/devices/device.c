@@ -107,22 +107,26 @@ uint32_t device_waiting(const struct device *d)
 	return nvme_waiting(&d->nvme);
 }
 
-uint64_t device_progress(const struct device *d)
+struct frame_tally *device_frames(const struct device *d)
 {
 	if (d->state->kind == DEVICE_NIC)
-		return __atomic_load_n(&d->state->nic.received,
-				       __ATOMIC_RELAXED);
+		return &d->state->nic.frames;
+	return NULL;
+}
+
+uint64_t device_progress(const struct device *d)
+{
+	const struct frame_tally *frames = device_frames(d);
+
+	if (frames)
+		return __atomic_load_n(&frames->received, __ATOMIC_RELAXED);
 	return __atomic_load_n(&d->state->nvme.completed, __ATOMIC_RELAXED);
 }
 
 uint64_t device_errors(const struct device *d)
 {
-	if (d->state->kind == DEVICE_NIC) {
-		const struct nic_state *s = &d->state->nic;
-
-		return s->missing + s->repeated + s->damaged + s->foreign +
-		       s->holes;
-	}
+	if (device_frames(d))
+		return frames_errors(device_frames(d));
 	return d->state->nvme.data_errors + d->state->nvme.status_errors +
 	       d->state->nvme.stray;
 }

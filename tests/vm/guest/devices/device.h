@@ -57,6 +57,8 @@ int device_start(struct device *d);
 unsigned int device_poll(struct device *d);
 bool device_unchanged(const struct device *d, char *why, unsigned int size);
 void device_disconnect(struct device *d);
+/* What became of the frames it was sent; NULL for what receives none. */
+struct frame_tally *device_frames(const struct device *d);
 /* Transfers made but not taken yet, none of them touched. */
 uint32_t device_waiting(const struct device *d);
 /* Transfers that have come to a good end so far. */

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "e1000e.h"
-#include "frames.h"
 
 #define CTRL 0x0000
 #define CTRL_SLU (1u << 6)
@@ -51,13 +50,9 @@ static volatile struct descriptor *descriptor(const struct nic *n,
 	return &ring[slot];
 }
 
-uint64_t nic_buffer(const struct nic *n, uint32_t slot)
+static uint64_t buffer(const struct nic *n, uint32_t slot)
 {
-	const struct nic_state *s = n->state;
-
-	if (s->buffers)
-		return s->buffers + slot * PAGE_BYTES;
-	return memory_page(n->memory, s->page_first + slot);
+	return buffers_page(&n->state->buffers, n->memory, slot);
 }
 
 static void arm(struct nic *n, uint32_t slot)
@@ -67,23 +62,7 @@ static void arm(struct nic *n, uint32_t slot)
 	d->status = 0;
 	d->errors = 0;
 	d->length = 0;
-	d->address = memory_iova(nic_buffer(n, slot));
-}
-
-static int take_buffers(struct nic *n, int buffers)
-{
-	struct nic_state *s = n->state;
-	int64_t first;
-
-	if (buffers == BUFFERS_CONTIGUOUS) {
-		s->buffers = memory_take(n->memory, s->slots * PAGE_BYTES);
-		return s->buffers ? 0 : -ENOMEM;
-	}
-	first = memory_take_pages(n->memory, s->slots);
-	if (first < 0)
-		return first;
-	s->page_first = first;
-	return 0;
+	d->address = memory_iova(buffer(n, slot));
 }
 
 int nic_setup(struct nic *n, struct memory *m, struct nic_state *state,
@@ -93,16 +72,13 @@ int nic_setup(struct nic *n, struct memory *m, struct nic_state *state,
 
 	memset(state, 0, sizeof(*state));
 	*n = (struct nic){ .state = state, .memory = m };
-	state->stream = stream;
 	state->slots = slots;
-	state->next_seq = 1;
-	state->log_max = buffers == BUFFERS_CONTIGUOUS ? 65536 : 131072;
 	state->ring = memory_take(m, slots * sizeof(struct descriptor));
-	state->log = memory_take(m,
-				 state->log_max * sizeof(struct frame_record));
-	if (!state->ring || !state->log)
+	if (!state->ring)
 		return -ENOMEM;
-	rc = take_buffers(n, buffers);
+	rc = frames_setup(&state->frames, m, stream, buffers);
+	if (!rc)
+		rc = buffers_take(&state->buffers, m, slots, buffers);
 	if (rc)
 		return rc;
 	for (uint32_t slot = 0; slot < slots; slot++)
@@ -218,53 +194,16 @@ bool nic_unchanged(const struct nic *n, char *why, unsigned int size)
 	return true;
 }
 
-static void record(struct nic *n, const struct frame_record *r)
-{
-	struct nic_state *s = n->state;
-	struct frame_record *log = memory_at(n->memory, s->log);
-
-	if (s->log_count < s->log_max)
-		log[s->log_count++] = *r;
-}
-
-static void account(struct nic_state *s, uint64_t seq)
-{
-	if (seq < s->next_seq) {
-		s->repeated++;
-		return;
-	}
-	s->missing += seq - s->next_seq;
-	s->next_seq = seq + 1;
-	s->received++;
-}
-
 /*
  * Restores the canary once the frame is read: at the end every buffer page
  * has to hold nothing else, and a slot that gets no data shows none.
  */
 static void consume(struct nic *n, uint32_t slot)
 {
-	volatile struct descriptor *d = descriptor(n, slot);
-	struct frame_record r = { .slot = slot };
-	struct nic_state *s = n->state;
-	uint64_t at = nic_buffer(n, slot);
+	uint64_t at = buffer(n, slot);
 
-	switch (frame_parse(memory_at(n->memory, at), d->length, &s->stream,
-			    &r)) {
-	case FRAME_GOOD:
-		account(s, r.seq);
-		break;
-	case FRAME_DAMAGED:
-		s->damaged++;
-		break;
-	case FRAME_FOREIGN:
-		s->foreign++;
-		break;
-	}
-	if (r.seq) {
-		r.flags |= s->flagged;
-		record(n, &r);
-	}
+	frames_take(&n->state->frames, n->memory, slot,
+		    memory_at(n->memory, at), descriptor(n, slot)->length);
 	canary_fill(n->memory, at, FRAME_BYTES);
 }
 
@@ -329,7 +268,7 @@ unsigned int nic_poll(struct nic *n)
 			consume(n, slot);
 			taken++;
 		} else if (is_hole(n)) {
-			s->holes++;
+			s->frames.holes++;
 		} else if (done(n, slot)) {
 			continue;
 		} else {

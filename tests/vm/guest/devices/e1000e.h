@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "frames.h"
 #include "memory.h"
 #include "vfio.h"
 
@@ -17,25 +18,12 @@
 
 /* Lives in guest memory, so that the next kernel's owner can go on. */
 struct nic_state {
-	uint32_t stream;
+	struct frame_tally frames;
 	uint32_t slots;
 	uint32_t head; /* the slot that is due next */
 	uint32_t tail; /* what the card was last told */
-	uint32_t flagged; /* flags for the records made now */
 	uint64_t ring;
-	uint64_t log;
-	uint64_t log_max;
-	uint64_t log_count;
-	uint64_t buffers; /* offset of contiguous ones, or 0: scattered */
-	uint64_t page_first;
-
-	uint64_t next_seq;
-	uint64_t received; /* intact frames, each counted once */
-	uint64_t missing; /* numbers that were skipped */
-	uint64_t repeated; /* numbers seen before */
-	uint64_t damaged;
-	uint64_t foreign;
-	uint64_t holes; /* slots the card went past without an answer */
+	struct buffers buffers;
 
 	uint32_t mac; /* the half of its address that tells it from others */
 	uint32_t ctrl;
@@ -65,7 +53,5 @@ bool nic_unchanged(const struct nic *n, char *why, unsigned int size);
 /* Frames in the ring from the due slot on, without touching any. */
 uint32_t nic_waiting(const struct nic *n);
 void nic_stop(struct nic *n);
-/* The offset of the buffer of a slot. */
-uint64_t nic_buffer(const struct nic *n, uint32_t slot);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -7,6 +8,12 @@
 #define FRAME_TYPE_HIGH 0x88
 #define FRAME_TYPE_LOW 0xb5
 #define FRAME_MAGIC 0x4c55464du
+
+enum frame_kind {
+	FRAME_GOOD,
+	FRAME_DAMAGED, /* ours, but some byte is not what was sent */
+	FRAME_FOREIGN,
+};
 
 struct header {
 	unsigned char to[6];
@@ -50,8 +57,9 @@ static bool addresses_good(const struct header *h)
 	return !memcmp(h->to, all, 6) && !memcmp(h->from, from, 6);
 }
 
-enum frame_kind frame_parse(const unsigned char *data, unsigned int bytes,
-			    uint32_t *stream, struct frame_record *ret)
+/* Fills seq, send_ns and the payload flag, except for foreign frames. */
+static enum frame_kind parse(const unsigned char *data, unsigned int bytes,
+			     uint32_t *stream, struct frame_record *ret)
 {
 	struct header h;
 
@@ -74,4 +82,62 @@ enum frame_kind frame_parse(const unsigned char *data, unsigned int bytes,
 		return FRAME_DAMAGED;
 	ret->flags = FRAME_PAYLOAD_OK;
 	return FRAME_GOOD;
+}
+
+int frames_setup(struct frame_tally *t, struct memory *m, uint32_t stream,
+		 int buffers)
+{
+	memset(t, 0, sizeof(*t));
+	t->stream = stream;
+	t->next_seq = 1;
+	t->log_max = buffers == BUFFERS_CONTIGUOUS ? 65536 : 131072;
+	t->log = memory_take(m, t->log_max * sizeof(struct frame_record));
+	return t->log ? 0 : -ENOMEM;
+}
+
+static void record(struct frame_tally *t, const struct memory *m,
+		   const struct frame_record *r)
+{
+	struct frame_record *log = memory_at(m, t->log);
+
+	if (t->log_count < t->log_max)
+		log[t->log_count++] = *r;
+}
+
+static void account(struct frame_tally *t, uint64_t seq)
+{
+	if (seq < t->next_seq) {
+		t->repeated++;
+		return;
+	}
+	t->missing += seq - t->next_seq;
+	t->next_seq = seq + 1;
+	t->received++;
+}
+
+void frames_take(struct frame_tally *t, const struct memory *m, uint32_t slot,
+		 const unsigned char *data, unsigned int bytes)
+{
+	struct frame_record r = { .slot = slot };
+
+	switch (parse(data, bytes, &t->stream, &r)) {
+	case FRAME_GOOD:
+		account(t, r.seq);
+		break;
+	case FRAME_DAMAGED:
+		t->damaged++;
+		break;
+	case FRAME_FOREIGN:
+		t->foreign++;
+		break;
+	}
+	if (r.seq) {
+		r.flags |= t->flagged;
+		record(t, m, &r);
+	}
+}
+
+uint64_t frames_errors(const struct frame_tally *t)
+{
+	return t->missing + t->repeated + t->damaged + t->foreign + t->holes;
 }

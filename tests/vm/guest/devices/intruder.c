@@ -159,14 +159,14 @@ uint64_t intruders_scan(struct intruders *in)
 	uint64_t unseen = 0;
 
 	for (unsigned int i = 0; i < c->intruders; i++) {
-		struct device *d = &in->device[i];
+		struct frame_tally *frames = device_frames(&in->device[i]);
 		uint32_t found;
 
-		if (d->state->kind == DEVICE_NIC)
-			d->state->nic.flagged = FRAME_FIRST_SCAN;
-		found = device_poll(d);
-		if (d->state->kind == DEVICE_NIC)
-			d->state->nic.flagged = 0;
+		if (frames)
+			frames->flagged = FRAME_FIRST_SCAN;
+		found = device_poll(&in->device[i]);
+		if (frames)
+			frames->flagged = 0;
 		if (found > c->watched[i])
 			unseen += found - c->watched[i];
 		c->watched[i] = 0;
@@ -177,7 +177,7 @@ uint64_t intruders_scan(struct intruders *in)
 struct device *intruders_nic(struct intruders *in)
 {
 	for (unsigned int i = 0; i < in->vm->control->intruders; i++)
-		if (in->device[i].state->kind == DEVICE_NIC)
+		if (device_frames(&in->device[i]))
 			return &in->device[i];
 	return NULL;
 }

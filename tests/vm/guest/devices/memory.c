@@ -131,3 +131,27 @@ uint64_t memory_page(const struct memory *m, uint64_t index)
 
 	return m->layout->head_end + slot * PAGE_BYTES;
 }
+
+int buffers_take(struct buffers *b, struct memory *m, uint32_t count, int how)
+{
+	int64_t first;
+
+	memset(b, 0, sizeof(*b));
+	if (how == BUFFERS_CONTIGUOUS) {
+		b->at = memory_take(m, count * PAGE_BYTES);
+		return b->at ? 0 : -ENOMEM;
+	}
+	first = memory_take_pages(m, count);
+	if (first < 0)
+		return first;
+	b->first = first;
+	return 0;
+}
+
+uint64_t buffers_page(const struct buffers *b, const struct memory *m,
+		      uint32_t index)
+{
+	if (b->at)
+		return b->at + index * PAGE_BYTES;
+	return memory_page(m, b->first + index);
+}

@@ -51,6 +51,17 @@ int64_t memory_take_pages(struct memory *m, uint64_t count);
 uint64_t memory_page(const struct memory *m, uint64_t index);
 uint64_t memory_page_count(const struct memory *m);
 
+/* Pages for a device, taken in one of the two ways. Lives in guest memory. */
+struct buffers {
+	uint64_t at; /* offset of contiguous ones, or 0: scattered */
+	uint64_t first; /* index of the first of scattered ones */
+};
+
+int buffers_take(struct buffers *b, struct memory *m, uint32_t count, int how);
+/* The offset of one of them. */
+uint64_t buffers_page(const struct buffers *b, const struct memory *m,
+		      uint32_t index);
+
 static inline void *memory_at(const struct memory *m, uint64_t offset)
 {
 	return m->base + offset;

@@ -65,9 +65,7 @@ static void doorbell(const struct nvme *d, unsigned int queue, bool completion,
 
 static uint64_t page_of(const struct nvme *d, uint32_t read)
 {
-	if (d->state->buffers)
-		return d->state->buffers + read * PAGE_BYTES;
-	return memory_page(d->memory, d->state->page_first + read);
+	return buffers_page(&d->state->pages, d->memory, read);
 }
 
 static uint8_t *turn_of(const struct nvme *d, uint32_t read)
@@ -109,22 +107,6 @@ bool nvme_page_whole(const struct nvme *d, uint32_t read)
 	return busy && canary_whole(d->memory, page_of(d, read), PAGE_BYTES);
 }
 
-static int take_pages(struct nvme *d, int buffers)
-{
-	struct nvme_state *s = d->state;
-	int64_t first;
-
-	if (buffers == BUFFERS_CONTIGUOUS) {
-		s->buffers = memory_take(d->memory, s->reads * PAGE_BYTES);
-		return s->buffers ? 0 : -ENOMEM;
-	}
-	first = memory_take_pages(d->memory, s->reads);
-	if (first < 0)
-		return first;
-	s->page_first = first;
-	return 0;
-}
-
 int nvme_setup(struct nvme *d, struct memory *m, struct nvme_state *state,
 	       uint32_t reads, int buffers, uint32_t queue)
 {
@@ -145,7 +127,7 @@ int nvme_setup(struct nvme *d, struct memory *m, struct nvme_state *state,
 	memset(memory_at(m, state->cq), 0,
 	       IO_ENTRIES * sizeof(struct completion));
 	memset(memory_at(m, state->admin_cq), 0, PAGE_BYTES);
-	return take_pages(d, buffers);
+	return buffers_take(&state->pages, m, reads, buffers);
 }
 
 static int wait_ready(struct vfio *v, uint32_t want)

@@ -30,8 +30,7 @@ struct nvme_state {
 	uint64_t cq;
 	uint64_t admin_sq;
 	uint64_t admin_cq;
-	uint64_t buffers; /* offset of contiguous pages, or 0: scattered */
-	uint64_t page_first;
+	struct buffers pages; /* one per read slot */
 	uint64_t turn; /* offset of a byte per read slot: reads done there */
 
 	uint64_t submitted;

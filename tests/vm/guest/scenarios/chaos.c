@@ -183,11 +183,12 @@ static uint64_t wrong_transfers(const struct party *p)
 	uint64_t wrong = 0;
 
 	for (unsigned int n = 0; n < p->vm.devices; n++) {
-		const struct device_state *s = p->vm.device[n].state;
+		const struct device *d = &p->vm.device[n];
+		const struct frame_tally *frames = device_frames(d);
 
-		wrong += s->kind == DEVICE_NIC ?
-				 s->nic.damaged + s->nic.foreign :
-				 s->nvme.data_errors + s->nvme.stray;
+		wrong += frames ? frames->damaged + frames->foreign :
+				  d->state->nvme.data_errors +
+					  d->state->nvme.stray;
 	}
 	return wrong;
 }

@@ -133,16 +133,16 @@ static void say_transfers(void)
 	for (unsigned int i = 0; i < vm.devices; i++) {
 		const struct device *d = &vm.device[i];
 
-		errors += d->state->kind == DEVICE_NVME ?
-				  device_errors(d) :
-				  d->state->nic.damaged;
+		errors += device_frames(d) ? device_frames(d)->damaged :
+					     device_errors(d);
 	}
 	value("reads_completed_after", reads(NOW) - reads(LAST_SEEN));
 	value("data_errors", errors);
 	traffic_values(&vm);
 	traffic_blobs(&vm);
 	if (intruders_nic(&intruders))
-		traffic_blob("intruder", intruders_nic(&intruders));
+		traffic_blob("intruder", &vm.memory,
+			     intruders_nic(&intruders));
 }
 
 static int take_back(void)

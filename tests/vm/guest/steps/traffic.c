@@ -16,7 +16,7 @@ static uint64_t frames_so_far(const struct vm *vm)
 	uint64_t sum = 0;
 
 	for (unsigned int i = 0; i < vm->devices; i++)
-		if (vm->device[i].state->kind == DEVICE_NIC)
+		if (device_frames(&vm->device[i]))
 			sum += device_progress(&vm->device[i]);
 	return sum;
 }
@@ -72,11 +72,9 @@ void traffic_rate(unsigned int frames_per_second)
 		value("rate", frames_per_second);
 }
 
-static void check_nic(const char *name, const struct nic_state *s)
+static void check_frames(const char *name, const struct frame_tally *s)
 {
-	check(name,
-	      s->received && !s->missing && !s->repeated && !s->damaged &&
-		      !s->foreign && !s->holes,
+	check(name, s->received && !frames_errors(s),
 	      "%llu received, %llu missing, %llu repeated, %llu damaged, "
 	      "%llu foreign, %llu slots passed over",
 	      (unsigned long long)s->received, (unsigned long long)s->missing,
@@ -100,13 +98,15 @@ static void check_nvme(const char *name, const struct nvme_state *s)
 void traffic_check(struct vm *vm, const char *suffix)
 {
 	for (unsigned int i = 0; i < vm->devices; i++) {
+		const struct frame_tally *frames =
+			device_frames(&vm->device[i]);
 		const struct device_state *s = vm->device[i].state;
 		char name[64];
 
-		if (s->kind == DEVICE_NIC) {
+		if (frames) {
 			snprintf(name, sizeof(name), "frames-%s%s", s->bdf,
 				 suffix);
-			check_nic(name, &s->nic);
+			check_frames(name, frames);
 		} else {
 			snprintf(name, sizeof(name), "reads-%s%s", s->bdf,
 				 suffix);
@@ -115,44 +115,49 @@ void traffic_check(struct vm *vm, const char *suffix)
 	}
 }
 
-void traffic_blob(const char *name, const struct device *nic)
+void traffic_blob(const char *name, const struct memory *m,
+		  const struct device *nic)
 {
-	const struct nic_state *s = &nic->state->nic;
+	const struct frame_tally *frames = device_frames(nic);
 
-	wire_blob(name, memory_at(nic->nic.memory, s->log),
-		  s->log_count * sizeof(struct frame_record));
+	wire_blob(name, memory_at(m, frames->log),
+		  frames->log_count * sizeof(struct frame_record));
 }
 
 void traffic_blobs(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->devices; i++) {
-		const struct device_state *s = vm->device[i].state;
+		const struct frame_tally *frames =
+			device_frames(&vm->device[i]);
 		char name[32] = "frames";
 
-		if (s->kind != DEVICE_NIC)
+		if (!frames)
 			continue;
-		if (s->nic.stream)
-			snprintf(name, sizeof(name), "frames-%s", s->bdf);
-		traffic_blob(name, &vm->device[i]);
+		if (frames->stream)
+			snprintf(name, sizeof(name), "frames-%s",
+				 vm->device[i].state->bdf);
+		traffic_blob(name, &vm->memory, &vm->device[i]);
 	}
 }
 
 void traffic_values(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->devices; i++) {
+		const struct frame_tally *frames =
+			device_frames(&vm->device[i]);
 		const struct device_state *s = vm->device[i].state;
 		char name[48];
 
-		if (s->kind == DEVICE_NVME) {
+		if (!frames) {
 			snprintf(name, sizeof(name), "cq-%s", s->bdf);
 			value_text(name, "%#llx",
 				   (unsigned long long)memory_iova(s->nvme.cq));
 			continue;
 		}
 		snprintf(name, sizeof(name), "stream-%s", s->bdf);
-		if (s->nic.stream != STREAM_ANY)
-			value(name, s->nic.stream);
+		if (frames->stream != STREAM_ANY)
+			value(name, frames->stream);
 		snprintf(name, sizeof(name), "received-%s", s->bdf);
-		value(name, s->nic.received);
+		value(name, frames->received);
 	}
 }

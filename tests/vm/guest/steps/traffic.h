@@ -19,7 +19,8 @@ void traffic_rate(unsigned int frames_per_second);
 void traffic_check(struct vm *vm, const char *suffix);
 /* The frame logs: "frames" for stream 0, "frames-BDF" for others. */
 void traffic_blobs(struct vm *vm);
-void traffic_blob(const char *name, const struct device *nic);
+void traffic_blob(const char *name, const struct memory *m,
+		  const struct device *nic);
 void traffic_values(struct vm *vm);
 
 #endif

@@ -205,13 +205,13 @@ int vm_retrieve_memory(struct vm *vm, const char *session)
 void vm_first_scan(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->devices; i++) {
-		struct device_state *s = vm->device[i].state;
+		struct frame_tally *frames = device_frames(&vm->device[i]);
 
-		if (s->kind == DEVICE_NIC)
-			s->nic.flagged = FRAME_FIRST_SCAN;
+		if (frames)
+			frames->flagged = FRAME_FIRST_SCAN;
 		device_poll(&vm->device[i]);
-		if (s->kind == DEVICE_NIC)
-			s->nic.flagged = 0;
+		if (frames)
+			frames->flagged = 0;
 	}
 }
 
@@ -255,22 +255,20 @@ int vm_finish(struct vm *vm)
 	return rc;
 }
 
-static struct device *first_of(struct vm *vm, uint32_t kind)
+struct device *vm_nic(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->devices; i++)
-		if (vm->device[i].state->kind == kind)
+		if (device_frames(&vm->device[i]))
 			return &vm->device[i];
 	return NULL;
 }
 
-struct device *vm_nic(struct vm *vm)
-{
-	return first_of(vm, DEVICE_NIC);
-}
-
 struct device *vm_nvme(struct vm *vm)
 {
-	return first_of(vm, DEVICE_NVME);
+	for (unsigned int i = 0; i < vm->devices; i++)
+		if (vm->device[i].state->kind == DEVICE_NVME)
+			return &vm->device[i];
+	return NULL;
 }
 
 uint64_t vm_errors(const struct vm *vm)
@@ -310,8 +308,8 @@ static const struct device *reader_of(const struct vm *vm, uint64_t index)
 		const struct device_state *s = vm->device[i].state;
 
 		if (s->kind == DEVICE_NVME && s->nvme.submitted &&
-		    index >= s->nvme.page_first &&
-		    index < s->nvme.page_first + s->nvme.reads)
+		    index >= s->nvme.pages.first &&
+		    index < s->nvme.pages.first + s->nvme.reads)
 			return &vm->device[i];
 	}
 	return NULL;
@@ -328,7 +326,7 @@ uint64_t vm_verify(const struct vm *vm)
 
 		if (d)
 			whole = nvme_page_whole(&d->nvme,
-						i - d->state->nvme.page_first);
+						i - d->state->nvme.pages.first);
 		else
 			whole = canary_whole(m, memory_page(m, i), PAGE_BYTES);
 		bad += !whole;

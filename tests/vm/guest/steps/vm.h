@@ -86,7 +86,7 @@ int vm_remap(struct vm *vm);
 int vm_destroy_restored(struct vm *vm);
 int vm_finish(struct vm *vm);
 
-/* In both. */
+/* In both. The first that receives frames, the first drive; NULL for none. */
 struct device *vm_nic(struct vm *vm);
 struct device *vm_nvme(struct vm *vm);
 uint64_t vm_errors(const struct vm *vm);
