@@ -24,8 +24,8 @@ sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
 from host import (cases, frames, initrd, judge, machine, media, modules, parallel,  # noqa: E402
-                 picture, qemu, report, runner, selftest, splats, timeline, twins, wire,
-                 witness)
+                 picture, qemu, report, runner, selftest, sender, splats, timeline, twins,
+                 wire, witness)
 from host.base import RigError  # noqa: E402
 
 MS = 1_000_000
@@ -298,7 +298,7 @@ class Sender(unittest.TestCase):
         """Frames thrown away when nobody reads them for a while."""
         theirs, ours = qemu._datagram_pair()
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
-        peer = f":{theirs.fileno()}" if watched else ""
+        peer = f":1:{theirs.fileno()}" if watched else ""
         with tempfile.TemporaryDirectory() as folder:
             sender = subprocess.Popen(
                 [sys.executable, "-m", "host.sender", "--rate", "4000", "--log", folder,
@@ -343,6 +343,21 @@ class Sender(unittest.TestCase):
         self.assertTrue(350 < len(got) < 600, len(got))
         self.assertEqual([s.seq for s in log], list(range(1, len(log) + 1)))
         self.assertEqual(got[0], frames.build(0, 1, log[0].send_ns))
+
+
+    def test_a_stream_that_gets_one_frame_in_four(self):
+        pairs = [socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
+        streams = [sender.Stream(n, pair[0].detach(), 0, every)
+                   for n, (pair, every) in enumerate(zip(pairs, (4, 1)))]
+        some = sender.Sender(streams, 1000, Path("/nonexistent"))
+        for _ in range(9):
+            some.send_turn()
+        self.assertEqual([s.seq for s in streams], [3, 9])
+        first = frames.unpack_sent(bytes(streams[0].log))[0]
+        self.assertEqual(pairs[0][1].recv(512), frames.build(0, 1, first.send_ns))
+        for stream, pair in zip(streams, pairs):
+            stream.sock.close()
+            pair[1].close()
 
 
 TRACE = """\

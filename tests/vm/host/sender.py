@@ -3,7 +3,9 @@
 
 A process of its own, so that nothing else in the rig can disturb its pace:
 
-    python3 -m host.sender --rate N --log DIR STREAM:FD[:PEER]...
+    python3 -m host.sender --rate N --log DIR STREAM:FD[:EVERY[:PEER]]...
+
+A stream gets a frame each time one is due, or one time in EVERY.
 
 PEER is the socket at the other end. As long as that has hardly any room left
 nothing is sent: a frame that the host throws away would look like one that the
@@ -43,8 +45,10 @@ SO_MEMINFO = 55
 class Stream:
     """One socket, one sequence."""
 
-    def __init__(self, number: int, fd: int, lose: int, peer: Optional[int] = None):
+    def __init__(self, number: int, fd: int, lose: int, every: int = 1,
+                 peer: Optional[int] = None):
         self.number = number
+        self.every = every
         self.peer = None if peer is None else socket.socket(fileno=peer)
         self.sock = socket.socket(fileno=fd)
         self.sock.setblocking(False)
@@ -91,13 +95,19 @@ class Sender:
         self.rate = rate
         self.log = log
         self.began: Optional[float] = None
-        self.base = 0
+        self.base = self.turn = 0
         self.held_since: Optional[float] = None
         self.pending = b""
 
     def restart_clock(self) -> None:
         self.began = time.monotonic()
-        self.base = self.streams[0].seq if self.streams else 0
+        self.base = self.turn
+
+    def send_turn(self) -> None:
+        for stream in self.streams:
+            if self.turn % stream.every == 0:
+                stream.send_one(self.bodies)
+        self.turn += 1
 
     def held(self) -> bool:
         if not any(stream.crowded() for stream in self.streams):
@@ -109,20 +119,19 @@ class Sender:
         return now - self.held_since < HOLD_S
 
     def pump(self) -> None:
-        """Send what is due by now, in lockstep on all streams."""
+        """Send what is due by now, in step on all streams."""
         if self.began is None or not self.streams:
             return
         if self.held():
             self.restart_clock()
             return
         due = self.base + int((time.monotonic() - self.began) * self.rate)
-        backlog = due - self.streams[0].seq
+        backlog = due - self.turn
         if backlog > self.rate * MAX_BACKLOG_S:
             self.restart_clock()
             backlog = 1
         for _ in range(min(backlog, BURST)):
-            for stream in self.streams:
-                stream.send_one(self.bodies)
+            self.send_turn()
 
     def command(self, line: str) -> bool:
         """False when it was the last one."""
@@ -182,8 +191,8 @@ def main(argv: List[str]) -> int:
     args = parser.parse_args(argv)
     streams = []
     for item in args.streams:
-        number, fd, *peer = (int(word) for word in item.split(":"))
-        streams.append(Stream(number, fd, args.lose, *peer))
+        number, fd, *more = (int(part) for part in item.split(":"))
+        streams.append(Stream(number, fd, args.lose, *more))
     try:
         os.nice(-10)
     except OSError:
