@@ -23,6 +23,10 @@ int device_setup(struct device *d, struct memory *m, struct device_state *state,
 		state->kind = DEVICE_NIC;
 		return nic_setup(&d->nic, m, &state->nic, plan->stream,
 				 plan->slots, plan->buffers);
+	case VNET_ID:
+		state->kind = DEVICE_VNET;
+		return vnet_setup(&d->vnet, m, &state->vnet, plan->stream,
+				  plan->slots, plan->buffers);
 	case NVME_ID:
 		state->kind = DEVICE_NVME;
 		return nvme_setup(&d->nvme, m, &state->nvme, plan->reads,
@@ -39,6 +43,8 @@ void device_adopt(struct device *d, struct memory *m,
 	d->vfio.fd = -1;
 	if (state->kind == DEVICE_NIC)
 		d->nic = (struct nic){ .state = &state->nic, .memory = m };
+	else if (state->kind == DEVICE_VNET)
+		d->vnet = (struct vnet){ .state = &state->vnet, .memory = m };
 	else
 		d->nvme = (struct nvme){ .state = &state->nvme, .memory = m };
 }
@@ -47,7 +53,9 @@ int device_reach(struct device *d)
 {
 	int rc;
 
-	rc = vfio_map_bar(&d->vfio);
+	if (d->state->kind == DEVICE_VNET)
+		return vnet_reach(&d->vnet, &d->vfio);
+	rc = vfio_map_bar(&d->vfio, 0);
 	if (rc)
 		return rc;
 	if (d->state->kind == DEVICE_NIC)
@@ -69,6 +77,8 @@ int device_start(struct device *d)
 {
 	if (d->state->kind == DEVICE_NIC)
 		return nic_start(&d->nic);
+	if (d->state->kind == DEVICE_VNET)
+		return vnet_start(&d->vnet);
 	return nvme_start(&d->nvme);
 }
 
@@ -76,6 +86,8 @@ unsigned int device_poll(struct device *d)
 {
 	if (d->state->kind == DEVICE_NIC)
 		return nic_poll(&d->nic);
+	if (d->state->kind == DEVICE_VNET)
+		return vnet_poll(&d->vnet);
 	return nvme_poll(&d->nvme);
 }
 
@@ -83,6 +95,8 @@ bool device_unchanged(const struct device *d, char *why, unsigned int size)
 {
 	if (d->state->kind == DEVICE_NIC)
 		return nic_unchanged(&d->nic, why, size);
+	if (d->state->kind == DEVICE_VNET)
+		return vnet_unchanged(&d->vnet, why, size);
 	return nvme_unchanged(&d->nvme, why, size);
 }
 
@@ -92,6 +106,10 @@ void device_disconnect(struct device *d)
 		if (d->nic.vfio)
 			nic_stop(&d->nic);
 		d->nic.vfio = NULL;
+	} else if (d->state->kind == DEVICE_VNET) {
+		if (d->vnet.vfio)
+			vnet_stop(&d->vnet);
+		d->vnet.vfio = NULL;
 	} else {
 		if (d->nvme.vfio)
 			nvme_stop(&d->nvme);
@@ -104,6 +122,8 @@ uint32_t device_waiting(const struct device *d)
 {
 	if (d->state->kind == DEVICE_NIC)
 		return nic_waiting(&d->nic);
+	if (d->state->kind == DEVICE_VNET)
+		return vnet_waiting(&d->vnet);
 	return nvme_waiting(&d->nvme);
 }
 
@@ -111,7 +131,23 @@ struct frame_tally *device_frames(const struct device *d)
 {
 	if (d->state->kind == DEVICE_NIC)
 		return &d->state->nic.frames;
+	if (d->state->kind == DEVICE_VNET)
+		return &d->state->vnet.frames;
 	return NULL;
+}
+
+bool device_is_card(uint32_t id)
+{
+	return id == E1000E_ID || id == VNET_ID;
+}
+
+uint64_t device_share(const struct device *d, uint64_t frames)
+{
+	if (d->state->kind == DEVICE_NIC)
+		return frames;
+	if (d->state->kind == DEVICE_VNET)
+		return frames / VNET_SHARE + 1;
+	return 1;
 }
 
 uint64_t device_progress(const struct device *d)

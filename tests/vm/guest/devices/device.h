@@ -10,10 +10,11 @@
 #include "e1000e.h"
 #include "frames.h"
 #include "nvme.h"
+#include "virtio.h"
 
 #define DEVICES_MAX 8
 
-enum device_kind { DEVICE_NONE, DEVICE_NIC, DEVICE_NVME };
+enum device_kind { DEVICE_NONE, DEVICE_NIC, DEVICE_NVME, DEVICE_VNET };
 
 /* Lives in guest memory. */
 struct device_state {
@@ -23,6 +24,7 @@ struct device_state {
 	union {
 		struct nic_state nic;
 		struct nvme_state nvme;
+		struct vnet_state vnet;
 	};
 };
 
@@ -32,24 +34,27 @@ struct device {
 	union {
 		struct nic nic;
 		struct nvme nvme;
+		struct vnet vnet;
 	};
 };
 
 struct device_plan {
 	uint32_t stream;
-	uint32_t slots; /* of a card's ring */
+	uint32_t slots; /* of a card's ring, where it can have so many */
 	uint32_t reads; /* in flight in a drive */
 	uint32_t queue; /* number of a drive's queues */
 	int buffers; /* BUFFERS_... */
 };
 
+/* What receives frames, by its PCI ID. */
+bool device_is_card(uint32_t id);
 /* Finds out the kind, lays out rings and buffers in guest memory. */
 int device_setup(struct device *d, struct memory *m, struct device_state *state,
 		 const char *bdf, const struct device_plan *plan);
 /* The same device in the next kernel: memory is all there is at first. */
 void device_adopt(struct device *d, struct memory *m,
 		  struct device_state *state);
-/* From here on the registers are in reach: @vfio is bound, BAR 0 mapped. */
+/* From here on the registers are in reach: @vfio is bound, a BAR mapped. */
 int device_connect(struct device *d, int fd, int iommufd);
 /* The second half of that, for one that was bound by hand. */
 int device_reach(struct device *d);
@@ -59,6 +64,11 @@ bool device_unchanged(const struct device *d, char *why, unsigned int size);
 void device_disconnect(struct device *d);
 /* What became of the frames it was sent; NULL for what receives none. */
 struct frame_tally *device_frames(const struct device *d);
+/*
+ * How many transfers are no more to wait for than so many frames are on a card
+ * that gets all of them.
+ */
+uint64_t device_share(const struct device *d, uint64_t frames);
 /* Transfers made but not taken yet, none of them touched. */
 uint32_t device_waiting(const struct device *d);
 /* Transfers that have come to a good end so far. */

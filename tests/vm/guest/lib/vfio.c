@@ -124,13 +124,13 @@ int vfio_start(struct vfio *v, const char *bdf, int fd, int iommufd)
 	return rc ? rc : vfio_find_config(v);
 }
 
-int vfio_map_bar(struct vfio *v)
+int vfio_map_bar(struct vfio *v, unsigned int index)
 {
 	struct vfio_region_info info;
 	void *bar;
 	int rc;
 
-	rc = region(v->fd, VFIO_PCI_BAR0_REGION_INDEX, &info);
+	rc = region(v->fd, VFIO_PCI_BAR0_REGION_INDEX + index, &info);
 	if (rc)
 		return rc;
 	bar = mmap(NULL, info.size, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd,

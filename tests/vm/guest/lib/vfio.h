@@ -34,7 +34,8 @@ int vfio_detach(const struct vfio *v);
 /* The device alone, and with all others that a reset of its bus would hit. */
 int vfio_reset(const struct vfio *v);
 int vfio_hot_reset(const struct vfio *v);
-int vfio_map_bar(struct vfio *v);
+/* One BAR, where vfio_read32() and vfio_write32() then are. */
+int vfio_map_bar(struct vfio *v, unsigned int index);
 /* An eventfd that one of VFIO_PCI_..._IRQ_INDEX signals, or -errno. */
 int vfio_event(const struct vfio *v, unsigned int index);
 int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret);

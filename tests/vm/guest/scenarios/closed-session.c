@@ -36,12 +36,12 @@ static int closed_old(unsigned int stage)
 	struct vm_plan plan;
 
 	owner_plan(&plan, SESSION);
-	owner_plan_only(&plan, E1000E_ID);
+	owner_plan_only(&plan, CARDS);
 	plan.bytes = KEPT_BYTES;
 	if (owner_create(&kept, &plan))
 		return -1;
 	owner_plan(&plan, CLOSED);
-	owner_plan_only(&plan, NVME_ID);
+	owner_plan_only(&plan, DRIVES);
 	plan.bytes = CLOSED_BYTES;
 	plan.reads = CLOSED_READS;
 	if (owner_create(&closed, &plan))

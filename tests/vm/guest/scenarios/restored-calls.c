@@ -32,13 +32,13 @@
 /* The card's VM, the drive's VM. */
 static struct vm a, b;
 
-static int create(struct vm *vm, const char *session, uint32_t id,
+static int create(struct vm *vm, const char *session, enum owner_part part,
 		  uint64_t bytes)
 {
 	struct vm_plan plan;
 
 	owner_plan(&plan, session);
-	owner_plan_only(&plan, id);
+	owner_plan_only(&plan, part);
 	plan.bytes = bytes;
 	return owner_create(vm, &plan) || owner_translate(vm) ? -1 : 0;
 }
@@ -55,8 +55,8 @@ static int preserve_bare(void)
 
 static int incoming_old(unsigned int stage)
 {
-	if (create(&a, SESSION_A, E1000E_ID, 256 << 20) ||
-	    create(&b, SESSION_B, NVME_ID, 64 << 20))
+	if (create(&a, SESSION_A, CARDS, 256 << 20) ||
+	    create(&b, SESSION_B, DRIVES, 64 << 20))
 		return -1;
 	snprintf(b.suffix, sizeof(b.suffix), "-b");
 	if (owner_start(&a) || owner_start(&b))

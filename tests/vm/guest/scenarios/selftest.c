@@ -85,7 +85,7 @@ static int run_lost_dma(unsigned int stage)
 
 	(void)stage;
 	owner_plan(&plan, "selftest");
-	owner_plan_only(&plan, E1000E_ID);
+	owner_plan_only(&plan, CARDS);
 	plan.bytes = 128 << 20;
 	plan.slots = 1024;
 	if (owner_begin(&vm, &plan))

@@ -30,12 +30,12 @@ enum { NOTE_TOTAL };
 
 static struct vm a, b;
 
-static int create(struct vm *vm, const char *session, uint32_t id)
+static int create(struct vm *vm, const char *session, enum owner_part part)
 {
 	struct vm_plan plan;
 
 	owner_plan(&plan, session);
-	owner_plan_only(&plan, id);
+	owner_plan_only(&plan, part);
 	plan.bytes = BYTES;
 	plan.reads = READS;
 	return owner_create(vm, &plan) || owner_translate(vm) ? -1 : 0;
@@ -43,7 +43,7 @@ static int create(struct vm *vm, const char *session, uint32_t id)
 
 static int unclaimed_old(unsigned int stage)
 {
-	if (create(&a, SESSION, E1000E_ID) || create(&b, UNCLAIMED, NVME_ID))
+	if (create(&a, SESSION, CARDS) || create(&b, UNCLAIMED, DRIVES))
 		return -1;
 	snprintf(b.suffix, sizeof(b.suffix), "-unclaimed");
 	/* It is never stopped by its owner. */

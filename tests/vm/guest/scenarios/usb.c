@@ -96,7 +96,7 @@ static int begin(struct kept *k)
 	if (!rc)
 		rc = map_memory(k, k->bench.memfd);
 	if (!rc)
-		rc = vfio_map_bar(&k->bench.vfio);
+		rc = vfio_map_bar(&k->bench.vfio, 0);
 	if (!rc)
 		rc = vfio_enable(&k->bench.vfio);
 	if (!rc)

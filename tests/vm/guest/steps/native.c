@@ -8,6 +8,7 @@
 #include "native.h"
 #include "nvme.h"
 #include "pci.h"
+#include "virtio.h"
 
 const char *native_driver(const char *bdf)
 {
@@ -16,6 +17,8 @@ const char *native_driver(const char *bdf)
 		return "e1000e";
 	case NVME_ID:
 		return "nvme";
+	case VNET_ID:
+		return "virtio-pci";
 	}
 	return NULL;
 }

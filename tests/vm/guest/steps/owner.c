@@ -15,7 +15,10 @@
 
 #define SLOTS 16384
 #define READS 1024
-/* More than QEMU remembers translations, so that tables are walked. */
+/*
+ * More than QEMU remembers translations, so that tables are walked. A card that
+ * gets less has most of its buffers still before it, and walks for each.
+ */
 #define FRAMES_WARM 1100
 #define READS_WARM 20
 /*
@@ -50,13 +53,16 @@ void owner_plan(struct vm_plan *plan, const char *session)
 		plan->bdf[i] = bdf[i];
 }
 
-void owner_plan_only(struct vm_plan *plan, uint32_t id)
+void owner_plan_only(struct vm_plan *plan, enum owner_part part)
 {
 	unsigned int count = 0;
 
-	for (unsigned int i = 0; i < DEVICES_MAX && plan->bdf[i]; i++)
-		if (pci_id(plan->bdf[i]) == id)
+	for (unsigned int i = 0; i < DEVICES_MAX && plan->bdf[i]; i++) {
+		uint32_t id = pci_id(plan->bdf[i]);
+
+		if (part == CARDS ? device_is_card(id) : id == NVME_ID)
 			plan->bdf[count++] = plan->bdf[i];
+	}
 	while (count < DEVICES_MAX)
 		plan->bdf[count++] = NULL;
 }
@@ -117,9 +123,11 @@ int owner_warm(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->devices; i++) {
 		const struct device *d = &vm->device[i];
-		bool nic = d->state->kind == DEVICE_NIC;
+		uint64_t least = device_frames(d) ?
+					 device_share(d, FRAMES_WARM) :
+					 READS_WARM;
 
-		if (device_await_total(d, nic ? FRAMES_WARM : READS_WARM))
+		if (device_await_total(d, least))
 			continue;
 		check(owner_tag(vm, "traffic"), false, "%s stands still",
 		      d->state->bdf);
@@ -164,9 +172,8 @@ static bool all_work(struct vm *vm, unsigned int frames)
 {
 	for (unsigned int i = 0; i < vm->devices; i++) {
 		const struct device *d = &vm->device[i];
-		bool nic = d->state->kind == DEVICE_NIC;
 
-		if (!device_goes_on(d, nic ? frames : 1))
+		if (!device_goes_on(d, device_share(d, frames)))
 			return false;
 	}
 	return true;

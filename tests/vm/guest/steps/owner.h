@@ -11,8 +11,10 @@
 
 /* Everything the machine has, in the usual sizes. */
 void owner_plan(struct vm_plan *plan, const char *session);
-/* Leaves only the devices of one kind in the plan. */
-void owner_plan_only(struct vm_plan *plan, uint32_t id);
+enum owner_part { CARDS, DRIVES };
+
+/* Leaves only one part of the devices in the plan. */
+void owner_plan_only(struct vm_plan *plan, enum owner_part part);
 
 int owner_create(struct vm *vm, const struct vm_plan *plan);
 int owner_translate(struct vm *vm);

@@ -36,7 +36,8 @@ unsigned int machine_kept(char bdf[DEVICES_MAX][BDF_BYTES])
 
 	if (list)
 		return split(list, DEVICES_MAX, bdf);
-	if (!pci_find(E1000E_ID, 0, bdf[count]))
+	if (!pci_find(E1000E_ID, 0, bdf[count]) ||
+	    !pci_find(VNET_ID, 0, bdf[count]))
 		count++;
 	if (!pci_find(NVME_ID, 0, bdf[count]))
 		count++;
