@@ -119,7 +119,8 @@ class Touched(unittest.TestCase):
         self.assertIn("memory", got)
 
     def test_several_scenarios_in_a_file(self):
-        self.assertEqual(self.names("tests/vm/guest/scenarios/swap.c"), ["swap", "swap-kexec"])
+        self.assertEqual(self.names("tests/vm/guest/scenarios/swap.c"),
+                         ["swap", "swap-kexec", "swap-kexec-vnet"])
 
     def test_mutant_and_machine(self):
         self.assertEqual(self.names("tests/mutants/no-reset.patch"), ["mutant/no-reset"])

@@ -480,6 +480,24 @@ class Machines(unittest.TestCase):
         self.assertEqual({n: d.role for n, d in found.items()},
                          {0: "kept", 1: "intruder", 2: "kept", 3: "kept"})
 
+    def test_a_virtio_card_is_a_card_that_gets_few_frames(self):
+        plain, ats = machine.load("q35-intel-vnet"), machine.load("q35-intel-ats")
+        self.assertEqual({n: (d.kind, d.every, d.ats) for n, d in plain.streams().items()},
+                         {0: ("vnet", 12, False), 1: ("nic", 1, False)})
+        card = ats.streams()[0]
+        self.assertEqual((card.ident, card.bus, card.ats), ("vnet0", "rp1", True))
+        self.assertIn("intel-iommu.device-iotlb=on", ats.options)
+
+    def test_options_of_a_virtio_card(self):
+        for name, ats in (("q35-intel-vnet", "off"), ("q35-intel-ats", "on")):
+            with tempfile.TemporaryDirectory() as folder:
+                vm = qemu.Qemu(machine.load(name), Path(folder))
+                card = vm.machine.by_role("kept")[0]
+                argv = vm._vnet(card)
+                vm.stop()
+            self.assertIn(f"bus={card.bus},addr={card.addr},", argv[3])
+            self.assertIn(f"disable-legacy=on,iommu_platform=on,ats={ats},", argv[3])
+
     def test_inherited(self):
         self.assertEqual(machine.load("q35-intel-1cpu").cpus, 1)
 
@@ -507,7 +525,8 @@ class Machines(unittest.TestCase):
             machine.load("vax")
 
     def test_mistakes_name_the_line(self):
-        for line in ("nic kept 4", "nic owner 00:04.0", "wheels 4", "cpus"):
+        for line in ("nic kept 4", "nic owner 00:04.0", "wheels 4", "cpus",
+                     "nic kept 00:04.0 ats", "vnet kept 00:04.0 atse"):
             with tempfile.NamedTemporaryFile("w") as file:
                 file.write("\n" + line)
                 file.flush()

@@ -172,9 +172,10 @@ class Run:
                 "--log", str(self.folder.resolve())]
         if self.case.sabotage == "lose-frames":
             argv += ["--lose", "100"]
+        streams = self.machine.streams()
         for n, (theirs, ours) in sorted(pairs.items()):
             peer = f":{theirs.fileno()}" if n in kept else ""
-            argv.append(f"{n}:{ours.fileno()}{peer}")
+            argv.append(f"{n}:{ours.fileno()}:{streams[n].every}{peer}")
         self.sender = qemu.spawn(argv, cwd=VM_DIR, stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, bufsize=0,
                                  pass_fds=[sock.fileno() for pair in pairs.values()
