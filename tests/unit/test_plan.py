@@ -119,8 +119,9 @@ class Touched(unittest.TestCase):
         self.assertIn("memory", got)
 
     def test_several_scenarios_in_a_file(self):
-        self.assertEqual(self.names("tests/vm/guest/scenarios/swap.c"),
-                         ["swap", "swap-kexec", "swap-kexec-vnet"])
+        got = self.names("tests/vm/guest/scenarios/swap.c")
+        self.assertTrue({"swap", "swap-kexec", "swap-kexec-vnet", "swap-first"} <= set(got))
+        self.assertNotIn("demo", got)
 
     def test_mutant_and_machine(self):
         self.assertEqual(self.names("tests/mutants/no-reset.patch"), ["mutant/no-reset"])

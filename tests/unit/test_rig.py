@@ -411,6 +411,14 @@ class Witness(unittest.TestCase):
         self.assertEqual(self.saw().bus_master_off, ["00:05.0"])
         self.assertEqual(self.saw(gaps=[(1_250 * MS, None)]).bus_master_off, [])
 
+    def test_ats_of_kept_devices_only(self):
+        with_ats = machine.load("q35-intel-ats")
+        gap = witness.Span(gaps=[(0, 2 * SECOND)])
+        for name, value, want in (("01:00.0", "0x0", ["01:00.0"]), ("01:00.0", "0x8000", []),
+                                  ("00:06.0", "0x0", [])):
+            trace = witness.parse(iter([f"9@1.000000:pci_cfg_write x {name} @0x106 <- {value}"]), 0)
+            self.assertEqual(witness.testify(trace, with_ats, gap).ats_off, want)
+
     def test_masters_when_translation_went_off(self):
         self.assertEqual(self.saw().untranslated, ["00:04.0"])
         stopped = TRACE.replace("101.300000:pci_cfg_write e1000e 00:06.0 @0x4 <- 0x2",

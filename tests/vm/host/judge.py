@@ -146,6 +146,9 @@ def _witnesses(run: Run, evidence: Evidence) -> List[str]:
     if "master" in wanted and seen.bus_master_off:
         reasons.append("bus mastering was taken from " + ", ".join(seen.bus_master_off) +
                        " between freeze and the new owner")
+    if "master" in wanted and seen.ats_off:
+        reasons.append("ATS was switched off in " + ", ".join(seen.ats_off) +
+                       " between freeze and the new owner")
     if "faults" in wanted and seen.faults_kept:
         reasons.append(f"kept devices caused {plural(seen.faults_kept, 'IOMMU fault')}, "
                        f"the first: {seen.first_fault}")

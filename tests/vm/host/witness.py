@@ -26,6 +26,8 @@ ENTRY_SIZE, PAGE = 16, 4096
 
 GCMD_TRANSLATION = 1 << 31
 COMMAND, COMMAND_MASTER = 4, 1 << 2
+# QEMU's virtio cards have the ATS capability at 0x100
+ATS_CONTROL, ATS_ENABLE = 0x106, 1 << 15
 
 
 class Fault(NamedTuple):
@@ -58,6 +60,8 @@ class Trace:
         self.faults: List[Fault] = []
         # (time, source id, bus master on); only COMMAND writes
         self.commands: List[Tuple[int, int, bool]] = []
+        # the same of ATS
+        self.ats: List[Tuple[int, int, bool]] = []
         # of drives, by the id of their queue: kept ones use KEPT_QUEUE
         self.completions: Dict[int, List[int]] = {}
         self.failed_completions: List[Failure] = []
@@ -91,10 +95,14 @@ class Trace:
 
     def pci_cfg_write(self, ns: int, text: str) -> None:
         match = CONFIG.match(text)
-        if match and int(match[4], 16) == COMMAND:
-            bus, dev, func = (int(match[i], 16) for i in (1, 2, 3))
-            on = bool(int(match[5], 16) & COMMAND_MASTER)
-            self.commands.append((ns, bus << 8 | dev << 3 | func, on))
+        if not match:
+            return
+        bus, dev, func, register, value = (int(match[i], 16) for i in range(1, 6))
+        source = bus << 8 | dev << 3 | func
+        if register == COMMAND:
+            self.commands.append((ns, source, bool(value & COMMAND_MASTER)))
+        elif register == ATS_CONTROL:
+            self.ats.append((ns, source, bool(value & ATS_ENABLE)))
 
     def pci_nvme_enqueue_req_completion(self, ns: int, text: str) -> None:
         match = COMPLETION.search(text)
@@ -179,6 +187,7 @@ class Testimony(NamedTuple):
     faults_other: int
     first_fault: str
     bus_master_off: List[str]   # devices and bridges that lost it in the gap
+    ats_off: List[str]          # devices that lost it then
     untranslated: List[str]     # were bus masters when translation went off
     remapping_off: int          # times interrupt remapping went off
 
@@ -196,9 +205,9 @@ class Span(NamedTuple):
     last_event: Optional[int] = None
 
 
-def _lost_bus_master(trace: Trace, machine: Machine, span: Span) -> List[str]:
-    guarded = machine.guarded_sources()
-    return sorted({guarded[source] for ns, source, on in trace.commands
+def _lost(switched: List[Tuple[int, int, bool]], guarded: Dict[int, str],
+          span: Span) -> List[str]:
+    return sorted({guarded[source] for ns, source, on in switched
                    if source in guarded and not on
                    and any(start <= ns and (end is None or ns < end)
                            for start, end in span.gaps)})
@@ -240,6 +249,8 @@ def testify(trace: Trace, machine: Machine, span: Span) -> Testimony:
     offs = _translation_offs(trace, span)
     return Testimony(any(on for _, on in trace.translation), len(offs),
                      len(bad), len(blocked), len(other), told,
-                     _lost_bus_master(trace, machine, span),
+                     _lost(trace.commands, machine.guarded_sources(), span),
+                     _lost(trace.ats, {d.source_id: d.bdf for d in machine.by_role("kept")
+                                       if d.ats}, span),
                      _untranslated(trace, machine, offs),
                      trace.remapping.count(False))
