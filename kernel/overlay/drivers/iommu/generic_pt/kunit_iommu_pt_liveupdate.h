@@ -401,9 +401,10 @@ static void lu_expect_listed(struct kunit *test)
 	struct lu_priv *lu = test->priv;
 	const struct iommu_lu_pages_ser *ser = lu->dom.pages.first;
 	unsigned long unknown = 0, nr = 0;
-	DEFINE_XARRAY(seen);
+	struct xarray seen;
 
 	KUNIT_ASSERT_NOT_NULL(test, ser);
+	xa_init(&seen);
 	KUNIT_EXPECT_EQ(test, ser->entry[0], lu->dom_ser.top);
 	for (; ser; ser = ser->next ? phys_to_virt(ser->next) : NULL) {
 		for (u32 i = 0; i < ser->nr; i++, nr++) {
