@@ -183,7 +183,7 @@ static void flush_replaced(struct replacement *rep)
 			iommu->flush.flush_iotlb(iommu, rep->did, 0, 0,
 						 DMA_TLB_DSI_FLUSH);
 	}
-	/* In legacy mode this is all of it, in any what the device has cached */
+	/* In legacy mode this is everything, in any mode what the device caches */
 	intel_context_flush_no_pasid(info, NULL, rep->did,
 				     PCI_DEVID(info->bus, info->devfn));
 }

@@ -166,9 +166,14 @@ static bool entry_stays(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 	att = iommu_lu_entry_seen(unit, rid, IOMMU_LU_NO_PASID);
 	if (!att)
 		return false;
-	if (sm_supported(iommu))
-		return intel_lu_settle_pasids(unit, att->device);
-	return iommu_lu_keep_entry(unit, att);
+	if (!sm_supported(iommu))
+		return iommu_lu_keep_entry(unit, att);
+	if (!intel_lu_settle_pasids(unit, att->device))
+		return false;
+	if (!intel_lu_adopted(iommu, rid))
+		return true;
+	iommu_lu_reject_device(att->device, "out of memory");
+	return false;
 }
 
 /* A context table that is taken over: places outside of first..last are clear */

@@ -171,15 +171,43 @@ bool intel_lu_settle_pasids(struct iommu_lu_unit *unit,
 
 /* ---- A device is probed -------------------------------------------------- */
 
+/* By segment and requester ID, context entries that nobody has taken over yet */
+static DEFINE_XARRAY(adopted);
+
+static unsigned long adopted_key(struct intel_iommu *iommu, u16 rid)
+{
+	return (unsigned long)iommu->segment << 16 | rid;
+}
+
+/**
+ * intel_lu_adopted - A context entry of scalable mode stays
+ * @iommu: The unit
+ * @rid:   The device it is for
+ *
+ * An alias of another device can have an entry too, which is not its own: only what
+ * came over is taken for that.
+ *
+ * Context: Boot; may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int intel_lu_adopted(struct intel_iommu *iommu, u16 rid)
+{
+	return xa_err(xa_store(&adopted, adopted_key(iommu, rid),
+			       xa_mk_value(1), GFP_KERNEL));
+}
+
 static bool live_entry(struct device_domain_info *info,
 		       struct context_entry *seen)
 {
+	struct intel_iommu *iommu = info->iommu;
 	struct context_entry *entry;
 
-	if (!(info->iommu->flags & VTD_FLAG_LU_LIVE))
+	if (!(iommu->flags & VTD_FLAG_LU_LIVE) ||
+	    !xa_erase(&adopted, adopted_key(iommu, PCI_DEVID(info->bus,
+							     info->devfn))))
 		return false;
-	guard(spinlock)(&info->iommu->lock);
-	entry = iommu_context_addr(info->iommu, info->bus, info->devfn, 0);
+	guard(spinlock)(&iommu->lock);
+	entry = iommu_context_addr(iommu, info->bus, info->devfn, 0);
 	if (!entry || !context_present(entry))
 		return false;
 	*seen = *entry;
@@ -238,11 +266,11 @@ int intel_lu_alloc_pasid_table(struct device *dev)
 	if (!live_entry(info, &entry))
 		return intel_pasid_alloc_table(dev);
 	if (!entry_fits(info, &entry)) {
-		dev_err(dev, "live update: its context entry does not fit, its DMA is blocked\n");
+		dev_err(dev, "live update: the context entry of the previous kernel does not fit, it is cleared\n");
+		intel_lu_block_pasid(info->iommu,
+				     PCI_DEVID(info->bus, info->devfn),
+				     IOMMU_LU_NO_PASID);
 		intel_pasid_teardown_sm_context(dev);
-		qi_flush_pasid_cache(info->iommu, 0, QI_PC_GLOBAL, 0);
-		info->iommu->flush.flush_iotlb(info->iommu, 0, 0, 0,
-					       DMA_TLB_GLOBAL_FLUSH);
 		return intel_pasid_alloc_table(dev);
 	}
 
@@ -254,6 +282,24 @@ int intel_lu_alloc_pasid_table(struct device *dev)
 	info->pasid_table = table;
 	allow_page_requests(info);
 	return 0;
+}
+
+/**
+ * intel_lu_before_release - A device is about to lose its PASID tables
+ * @info: The device
+ *
+ * One that came over and could not be probed was never attached, so nobody has
+ * blocked it: then these tables may be in use, and cached.
+ *
+ * Context: May sleep.
+ */
+void intel_lu_before_release(struct device_domain_info *info)
+{
+	if (info->pasid_table && info->iommu->flags & VTD_FLAG_LU_LIVE &&
+	    !info->domain_attached)
+		intel_lu_block_pasid(info->iommu,
+				     PCI_DEVID(info->bus, info->devfn),
+				     IOMMU_LU_NO_PASID);
 }
 
 /* ---- Entries ------------------------------------------------------------- */
@@ -282,6 +328,25 @@ struct pasid_entry *intel_lu_pasid_entry(struct intel_iommu *iommu, u16 rid,
 	dir = phys_to_virt(context->lo & VTD_PAGE_MASK);
 	table = get_pasid_table_from_pde(&dir[index >> PASID_PDE_SHIFT]);
 	return table ? &table[index & PASID_PTE_MASK] : NULL;
+}
+
+/* Translations that a device has cached are served as long as this is there */
+static void clear_context(struct intel_iommu *iommu, u16 rid)
+{
+	struct context_entry *entry;
+
+	scoped_guard(spinlock, &iommu->lock) {
+		entry = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff,
+					   0);
+		if (!entry || !context_present(entry))
+			return;
+		context_clear_present(entry);
+		__iommu_flush_cache(iommu, entry, sizeof(*entry));
+	}
+	iommu->flush.flush_context(iommu, 0, rid, DMA_CCMD_MASK_NOBIT,
+				   DMA_CCMD_DEVICE_INVL);
+	context_clear_entry(entry);
+	__iommu_flush_cache(iommu, entry, sizeof(*entry));
 }
 
 /**
@@ -316,7 +381,8 @@ void intel_lu_block_pasid(struct intel_iommu *iommu, u16 rid, u32 pasid)
 		qi_flush_piotlb_all(iommu, did, index);
 	else
 		iommu->flush.flush_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH);
-	intel_lu_flush_device(iommu, rid);
+	if (!intel_lu_flush_device(iommu, rid))
+		clear_context(iommu, rid);
 	pasid_clear_entry(entry);
 	__iommu_flush_cache(iommu, entry, sizeof(*entry));
 }

@@ -359,26 +359,33 @@ static void intel_lu_unrestore_attachment(struct iommu_lu_unit *unit,
  * @iommu: The unit
  * @rid:   The device, of which there may be none
  *
- * It need not be probed, so it is asked itself whether it caches any.
+ * It need not be probed, and this kernel may have no use for its ATS, so it is asked
+ * itself whether it caches any.
  *
  * Context: May sleep.
+ * Return: false when there is no device that could be told; it may come back.
  */
-void intel_lu_flush_device(struct intel_iommu *iommu, u16 rid)
+bool intel_lu_flush_device(struct intel_iommu *iommu, u16 rid)
 {
 	struct pci_dev *pdev __free(pci_dev_put) =
 		pci_get_domain_bus_and_slot(iommu->segment, PCI_BUS_NUM(rid),
 					    rid & 0xff);
-	u16 ctrl, pfsid = 0;
+	u16 pos, ctrl, cap, pfsid = 0;
 
-	if (!pdev || !pdev->ats_cap || !pci_device_is_present(pdev))
-		return;
-	pci_read_config_word(pdev, pdev->ats_cap + PCI_ATS_CTRL, &ctrl);
+	if (!pdev || !pci_device_is_present(pdev))
+		return false;
+	pos = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ATS);
+	if (!pos)
+		return true;
+	pci_read_config_word(pdev, pos + PCI_ATS_CTRL, &ctrl);
+	pci_read_config_word(pdev, pos + PCI_ATS_CAP, &cap);
 	if (!(ctrl & PCI_ATS_CTRL_ENABLE))
-		return;
+		return true;
 	if (ecap_dit(iommu->ecap))
 		pfsid = pci_dev_id(pci_physfn(pdev));
-	qi_flush_dev_iotlb(iommu, rid, pfsid, pci_ats_queue_depth(pdev), 0,
+	qi_flush_dev_iotlb(iommu, rid, pfsid, PCI_ATS_CAP_QDEP(cap), 0,
 			   MAX_AGAW_PFN_WIDTH);
+	return true;
 }
 
 static void block_context(struct intel_iommu *iommu, u16 rid)

@@ -67,7 +67,7 @@ extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
 
 /* liveupdate.c */
 bool intel_lu_first_stage(const struct iommu_lu_domain_ser *ser);
-void intel_lu_flush_device(struct intel_iommu *iommu, u16 rid);
+bool intel_lu_flush_device(struct intel_iommu *iommu, u16 rid);
 
 /* liveupdate-tables.c */
 int intel_lu_preserve_unit(struct iommu_lu_unit *unit);
@@ -101,7 +101,9 @@ const char *intel_lu_adopt_pasids(struct intel_iommu *iommu,
 				  struct iommu_lu_device *lu);
 bool intel_lu_settle_pasids(struct iommu_lu_unit *unit,
 			    struct iommu_lu_device *lu);
+int intel_lu_adopted(struct intel_iommu *iommu, u16 rid);
 int intel_lu_alloc_pasid_table(struct device *dev);
+void intel_lu_before_release(struct device_domain_info *info);
 struct pasid_entry *intel_lu_pasid_entry(struct intel_iommu *iommu, u16 rid,
 					 u32 pasid);
 void intel_lu_block_pasid(struct intel_iommu *iommu, u16 rid, u32 pasid);
@@ -145,6 +147,10 @@ static inline void intel_lu_settled(void)
 static inline int intel_lu_alloc_pasid_table(struct device *dev)
 {
 	return intel_pasid_alloc_table(dev);
+}
+
+static inline void intel_lu_before_release(struct device_domain_info *info)
+{
 }
 
 static inline int intel_replace_hitless(struct dmar_domain *domain,

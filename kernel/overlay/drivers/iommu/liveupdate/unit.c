@@ -177,7 +177,8 @@ void iommu_lu_unit_put(struct iommu_lu_out *out, struct iommu_lu_unit *unit)
  *
  * The root table has to be the first.
  *
- * Context: From preserve_unit() and preserve_attachment(); may sleep.
+ * Context: From preserve_unit(), preserve_device() and preserve_attachment(); may
+ * sleep.
  * Return: 0 or -ENOMEM.
  */
 int iommu_lu_unit_add_page(struct iommu_lu_unit *unit, void *virt,

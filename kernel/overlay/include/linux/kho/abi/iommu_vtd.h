@@ -29,7 +29,8 @@
  * attachments, where %IOMMU_LU_NO_PASID is entry 0. A PASID table entry has domain
  * ID hw_id, the table top, the stage that the format of the table belongs to
  * ("vtdss": second, "x86_64": first) and its number of levels, and the snoop bits
- * that the flags of domain and table stand for.
+ * that the flags of domain and table stand for. One of the first stage has the
+ * address width of the unit too, the widest of its capability register.
  */
 
 /* Version of all payloads of IOMMU_LU_TYPE_VTD */
