@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 from host import cases, emulator, machine, runner, suite  # noqa: E402
 from host.base import RigError  # noqa: E402
 
-ARCHIVE = "http://packages.test/debian/"
+ARCHIVE = "file:/archive/debian/"
 OURS = "qemu-system-x86_64"
 
 # Answers like apt for the suites in our own sources.list; $VERSION in $SUITE.

@@ -140,7 +140,7 @@ class Tests(Machine):
     def setUp(self):
         super().setUp()
         self.command("ccache", "#!/bin/sh\n")
-        for folder in "scripts", "tests/vm/machines":
+        for folder in "scripts", "tests/vm/machines", "tests/vm/modes":
             (self.place / folder).mkdir(parents=True)
         self.script = self.place / "scripts/setup"
         self.script.write_text(SETUP.read_text())
@@ -163,6 +163,12 @@ class Tests(Machine):
         self.machine.write_text("# newer than others\nqemu    qemu-system-x86_64\n")
         self.assertEqual(self.setup("tests"), (0, ""))
         self.assertFalse((self.place / "fetched").exists())
+
+    def test_a_mode_wants_one(self):
+        self.machine.unlink()
+        (self.place / "tests/vm/modes/fast").write_text("qemu    newer\n")
+        self.assertEqual(self.setup("tests"), (0, ""))
+        self.assertTrue((self.place / "fetched").exists())
 
     def test_other_tests_run_without_it(self):
         self.fetch("echo 'newer-qemu: no.' >&2; exit 1")

@@ -140,13 +140,6 @@ static int write_entry(struct replacement *rep, struct dmar_domain *to)
 	return sm_supported(iommu) ? replace_pasid(rep) : replace_context(rep);
 }
 
-static void add_device(struct device_domain_info *info,
-		       struct dmar_domain *domain)
-{
-	guard(spinlock_irqsave)(&domain->lock);
-	list_add(&info->link, &domain->devices);
-}
-
 static int move_device(struct replacement *rep, struct dmar_domain *from,
 		       struct dmar_domain *to)
 {
@@ -160,10 +153,12 @@ static int move_device(struct replacement *rep, struct dmar_domain *from,
 		if (!ret)
 			list_add(&info->link, &to->devices);
 	}
-	if (ret)
-		add_device(info, from);
-	else
+	if (!ret) {
 		info->domain = to;
+		return 0;
+	}
+	scoped_guard(spinlock_irqsave, &from->lock)
+		list_add(&info->link, &from->devices);
 	return ret;
 }
 

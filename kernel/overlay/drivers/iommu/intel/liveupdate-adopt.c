@@ -55,7 +55,8 @@ static bool context_is(struct intel_iommu *iommu,
 		return false;
 	intel_lu_target_of_record(&target, att->domain->ser, att->ser->hw_id);
 	if (sm_supported(iommu))
-		intel_lu_fill_sm_context(&want, ser);
+		intel_lu_fill_sm_context(&want, vtd->dir, vtd->dir_order,
+					 vtd->flags);
 	else if (!target.first)
 		intel_lu_fill_context(&want, &target,
 				      vtd->flags & IOMMU_LU_VTD_ATS);

@@ -88,26 +88,42 @@ void intel_lu_fill_context(struct context_entry *entry,
 	context_set_present(entry);
 }
 
+/**
+ * intel_lu_device_flags - What a device may ask for, as this kernel sees it
+ * @info: The device
+ *
+ * Return: IOMMU_LU_VTD_ATS and IOMMU_LU_VTD_PASID, as in its record.
+ */
+u32 intel_lu_device_flags(const struct device_domain_info *info)
+{
+	u32 flags = 0;
+
+	if (info->ats_supported)
+		flags |= IOMMU_LU_VTD_ATS;
+	if (sm_supported(info->iommu) && info->pasid_supported)
+		flags |= IOMMU_LU_VTD_PASID;
+	return flags;
+}
+
 /* In PDTS, 0 stands for 1 KiB */
 #define SM_PDTS_OF_ORDER(order)	((order) + 2)
 
 /**
  * intel_lu_fill_sm_context - The context entry of a device in scalable mode
- * @entry: Filled in
- * @ser:   Its record
+ * @entry: Filled in, page requests off
+ * @dir:   Physical address of its PASID directory
+ * @order: log2 of the size of that in pages
+ * @flags: From its record, or intel_lu_device_flags()
  */
-void intel_lu_fill_sm_context(struct context_entry *entry,
-			      const struct iommu_lu_device_ser *ser)
+void intel_lu_fill_sm_context(struct context_entry *entry, u64 dir,
+			      unsigned int order, u32 flags)
 {
-	const struct iommu_lu_vtd_device_ser *vtd =
-		iommu_lu_payload(ser, const struct iommu_lu_vtd_device_ser);
-
 	context_clear_entry(entry);
-	entry->lo = vtd->dir | context_pdts(SM_PDTS_OF_ORDER(vtd->dir_order));
+	entry->lo = dir | context_pdts(SM_PDTS_OF_ORDER(order));
 	context_set_sm_rid2pasid(entry, IOMMU_NO_PASID);
-	if (vtd->flags & IOMMU_LU_VTD_ATS)
+	if (flags & IOMMU_LU_VTD_ATS)
 		context_set_sm_dte(entry);
-	if (vtd->flags & IOMMU_LU_VTD_PASID)
+	if (flags & IOMMU_LU_VTD_PASID)
 		context_set_pasid(entry);
 	context_set_fault_enable(entry);
 	context_set_present(entry);

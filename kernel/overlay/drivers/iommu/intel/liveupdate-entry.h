@@ -8,9 +8,9 @@
 #include <linux/types.h>
 
 struct context_entry;
+struct device_domain_info;
 struct dmar_domain;
 struct intel_iommu;
-struct iommu_lu_device_ser;
 struct iommu_lu_domain_ser;
 struct pasid_entry;
 
@@ -40,8 +40,9 @@ void intel_lu_target_of_record(struct intel_lu_target *target,
 			       const struct iommu_lu_domain_ser *ser, u16 did);
 void intel_lu_fill_context(struct context_entry *entry,
 			   const struct intel_lu_target *target, bool ats);
-void intel_lu_fill_sm_context(struct context_entry *entry,
-			      const struct iommu_lu_device_ser *ser);
+u32 intel_lu_device_flags(const struct device_domain_info *info);
+void intel_lu_fill_sm_context(struct context_entry *entry, u64 dir,
+			      unsigned int order, u32 flags);
 void intel_lu_fill_pasid(struct intel_iommu *iommu, struct pasid_entry *entry,
 			 const struct intel_lu_target *target);
 

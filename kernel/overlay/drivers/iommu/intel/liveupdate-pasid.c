@@ -218,15 +218,12 @@ static bool live_entry(struct device_domain_info *info,
 static bool entry_fits(struct device_domain_info *info,
 		       const struct context_entry *entry)
 {
-	struct context_entry want = {};
+	unsigned int size = get_pasid_dir_size(entry) *
+			    sizeof(struct pasid_dir_entry);
+	struct context_entry want;
 
-	want.lo = entry->lo & (VTD_PAGE_MASK | context_pdts(7));
-	context_set_sm_rid2pasid(&want, IOMMU_NO_PASID);
-	if (info->ats_supported)
-		context_set_sm_dte(&want);
-	if (info->pasid_supported)
-		context_set_pasid(&want);
-	context_set_present(&want);
+	intel_lu_fill_sm_context(&want, entry->lo & VTD_PAGE_MASK,
+				 get_order(size), intel_lu_device_flags(info));
 	return entry->lo == want.lo && entry->hi == want.hi;
 }
 
@@ -284,6 +281,19 @@ int intel_lu_alloc_pasid_table(struct device *dev)
 	return 0;
 }
 
+/* An alias of another device leads to the directory of that */
+static bool leads_to_own(struct device_domain_info *info)
+{
+	struct intel_iommu *iommu = info->iommu;
+	struct context_entry *entry;
+
+	guard(spinlock)(&iommu->lock);
+	entry = iommu_context_addr(iommu, info->bus, info->devfn, 0);
+	return entry && context_present(entry) &&
+	       (entry->lo & VTD_PAGE_MASK) ==
+		       virt_to_phys(info->pasid_table->table);
+}
+
 /**
  * intel_lu_before_release - A device is about to lose its PASID tables
  * @info: The device
@@ -296,7 +306,7 @@ int intel_lu_alloc_pasid_table(struct device *dev)
 void intel_lu_before_release(struct device_domain_info *info)
 {
 	if (info->pasid_table && info->iommu->flags & VTD_FLAG_LU_LIVE &&
-	    !info->domain_attached)
+	    !info->domain_attached && leads_to_own(info))
 		intel_lu_block_pasid(info->iommu,
 				     PCI_DEVID(info->bus, info->devfn),
 				     IOMMU_LU_NO_PASID);
@@ -333,18 +343,10 @@ struct pasid_entry *intel_lu_pasid_entry(struct intel_iommu *iommu, u16 rid,
 /* Translations that a device has cached are served as long as this is there */
 static void clear_context(struct intel_iommu *iommu, u16 rid)
 {
-	struct context_entry *entry;
+	struct context_entry *entry = intel_lu_stop_context(iommu, rid);
 
-	scoped_guard(spinlock, &iommu->lock) {
-		entry = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff,
-					   0);
-		if (!entry || !context_present(entry))
-			return;
-		context_clear_present(entry);
-		__iommu_flush_cache(iommu, entry, sizeof(*entry));
-	}
-	iommu->flush.flush_context(iommu, 0, rid, DMA_CCMD_MASK_NOBIT,
-				   DMA_CCMD_DEVICE_INVL);
+	if (!entry)
+		return;
 	context_clear_entry(entry);
 	__iommu_flush_cache(iommu, entry, sizeof(*entry));
 }

@@ -19,6 +19,7 @@
 #include "../liveupdate/pages.h"
 #include "iommu.h"
 #include "liveupdate.h"
+#include "liveupdate-entry.h"
 #include "pasid.h"
 
 /**
@@ -221,14 +222,11 @@ static void device_fill(struct iommu_lu_device *lu,
 	struct iommu_lu_vtd_device_ser *vtd =
 		iommu_lu_payload(lu->ser, struct iommu_lu_vtd_device_ser);
 
-	if (info->ats_supported)
-		vtd->flags |= IOMMU_LU_VTD_ATS;
+	vtd->flags = intel_lu_device_flags(info);
 	if (!source->dir)
 		return;
 	vtd->dir = virt_to_phys(source->dir);
 	vtd->dir_order = dir_order(source);
-	if (info->pasid_supported)
-		vtd->flags |= IOMMU_LU_VTD_PASID;
 }
 
 static void source_free(struct intel_lu_source *source)

@@ -388,26 +388,41 @@ bool intel_lu_flush_device(struct intel_iommu *iommu, u16 rid)
 	return true;
 }
 
-static void block_context(struct intel_iommu *iommu, u16 rid)
+/**
+ * intel_lu_stop_context - Make the context entry of a device one that is not present
+ * @iommu: The unit
+ * @rid:   The device, of which there may be none
+ *
+ * Context: May sleep; with the entry changed by nobody else.
+ * Return: the entry, not used by the hardware any more and to be cleared by the
+ * caller, or NULL when it was not present.
+ */
+struct context_entry *intel_lu_stop_context(struct intel_iommu *iommu, u16 rid)
 {
 	struct context_entry *entry;
-	u16 did = 0;
 
-	spin_lock(&iommu->lock);
-	entry = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff, 0);
-	if (entry && context_present(entry)) {
-		did = context_domain_id(entry);
+	scoped_guard(spinlock, &iommu->lock) {
+		entry = iommu_context_addr(iommu, PCI_BUS_NUM(rid), rid & 0xff,
+					   0);
+		if (!entry || !context_present(entry))
+			return NULL;
 		context_clear_present(entry);
 		__iommu_flush_cache(iommu, entry, sizeof(*entry));
 	}
-	spin_unlock(&iommu->lock);
-	if (!did)
-		return;
-
 	iommu_flush_write_buffer(iommu);
-	iommu->flush.flush_context(iommu, did, rid, DMA_CCMD_MASK_NOBIT,
-				   DMA_CCMD_DEVICE_INVL);
-	iommu->flush.flush_iotlb(iommu, did, 0, 0, DMA_TLB_DSI_FLUSH);
+	iommu->flush.flush_context(iommu, context_domain_id(entry), rid,
+				   DMA_CCMD_MASK_NOBIT, DMA_CCMD_DEVICE_INVL);
+	return entry;
+}
+
+static void block_context(struct intel_iommu *iommu, u16 rid)
+{
+	struct context_entry *entry = intel_lu_stop_context(iommu, rid);
+
+	if (!entry)
+		return;
+	iommu->flush.flush_iotlb(iommu, context_domain_id(entry), 0, 0,
+				 DMA_TLB_DSI_FLUSH);
 	intel_lu_flush_device(iommu, rid);
 	context_clear_entry(entry);
 	__iommu_flush_cache(iommu, entry, sizeof(*entry));

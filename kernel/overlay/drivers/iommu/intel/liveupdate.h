@@ -68,6 +68,7 @@ extern const struct iommu_liveupdate_ops intel_liveupdate_ops;
 /* liveupdate.c */
 bool intel_lu_first_stage(const struct iommu_lu_domain_ser *ser);
 bool intel_lu_flush_device(struct intel_iommu *iommu, u16 rid);
+struct context_entry *intel_lu_stop_context(struct intel_iommu *iommu, u16 rid);
 
 /* liveupdate-tables.c */
 int intel_lu_preserve_unit(struct iommu_lu_unit *unit);
