@@ -95,15 +95,21 @@ static struct pci_lu_function *bridge_above(struct pci_lu_in *in,
 				     function->ser.bridge));
 }
 
-/* Bus numbers grow on the way down, so no way up goes on for ever */
+/*
+ * Bus numbers grow on the way down, and no physical function is a virtual one, so
+ * no way up goes on for ever.
+ */
 static bool bridge_recorded(struct pci_lu_in *in,
 			    struct pci_lu_function *function)
 {
-	struct pci_lu_function *bridge = bridge_above(in, function);
+	struct pci_lu_function *above = bridge_above(in, function);
 
-	return function->ser.bridge == PCI_LU_NO_BRIDGE ||
-	       (bridge && bridge->ser.hdr_type == PCI_HEADER_TYPE_BRIDGE &&
-		PCI_BUS_NUM(bridge->ser.rid) < PCI_BUS_NUM(function->ser.rid));
+	if (!above)
+		return function->ser.bridge == PCI_LU_NO_BRIDGE;
+	if (function->ser.flags & PCI_LU_VIRTFN)
+		return above->ser.flags & PCI_LU_PHYSFN;
+	return above->ser.hdr_type == PCI_HEADER_TYPE_BRIDGE &&
+	       PCI_BUS_NUM(above->ser.rid) < PCI_BUS_NUM(function->ser.rid);
 }
 
 static struct pci_lu_in *copy_table(const struct pci_lu_ser *ser)
@@ -220,7 +226,7 @@ void pci_liveupdate_found(struct pci_dev *pdev)
 		return;
 	bridge = bridge_above(in, function);
 	if (!pci_lu_record_fits(&function->ser, pdev) ||
-	    (bridge && bridge->pdev != pdev->bus->self)) {
+	    (bridge && bridge->pdev != pci_lu_above(pdev))) {
 		pci_err(pdev, "live update: another function was here before\n");
 		return;
 	}
@@ -316,8 +322,8 @@ static struct pci_lu_function *seen_function(struct pci_dev *pdev)
 	return function && READ_ONCE(function->pdev) == pdev ? function : NULL;
 }
 
-static bool state_between(struct pci_dev *pdev, enum pci_lu_state first,
-			  enum pci_lu_state last)
+static bool state_between(struct pci_dev *pdev, u8 flags,
+			  enum pci_lu_state first, enum pci_lu_state last)
 {
 	struct pci_lu_function *function;
 	enum pci_lu_state state;
@@ -327,7 +333,7 @@ static bool state_between(struct pci_dev *pdev, enum pci_lu_state first,
 
 	guard(rcu)();
 	function = seen_function(pdev);
-	if (!function)
+	if (!function || (function->ser.flags & flags) != flags)
 		return false;
 	state = READ_ONCE(function->state);
 	return state >= first && state <= last;
@@ -343,7 +349,56 @@ static bool state_between(struct pci_dev *pdev, enum pci_lu_state first,
  */
 bool pci_liveupdate_incoming(struct pci_dev *pdev)
 {
-	return state_between(pdev, PCI_LU_CAME, PCI_LU_CLAIMED);
+	return state_between(pdev, 0, PCI_LU_CAME, PCI_LU_CLAIMED);
+}
+
+/**
+ * pci_lu_incoming_above - Is a function to stay as it is for others?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true for a bridge above a kept device and for the physical function of
+ * one, as long as pci_liveupdate_incoming() is.
+ */
+bool pci_lu_incoming_above(struct pci_dev *pdev)
+{
+	return pci_liveupdate_incoming(pdev) &&
+	       !state_between(pdev, PCI_LU_DEVICE, PCI_LU_CAME, PCI_LU_DONE);
+}
+
+/**
+ * pci_liveupdate_keep_vfs - Does a function go on with the VFs it had?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true for the physical function of a kept one, as long as
+ * pci_liveupdate_incoming() is.
+ */
+bool pci_liveupdate_keep_vfs(struct pci_dev *pdev)
+{
+	return state_between(pdev, PCI_LU_PHYSFN, PCI_LU_CAME, PCI_LU_CLAIMED);
+}
+
+/**
+ * pci_lu_in_physfn - Find physical functions of kept ones
+ * @index: Where to look from; set to where to look next
+ *
+ * Context: Boot, with the functions found.
+ * Return: a function, to be put, or NULL.
+ */
+struct pci_dev *pci_lu_in_physfn(u32 *index)
+{
+	struct pci_lu_function *function;
+	struct pci_lu_in *in;
+
+	guard(mutex)(&in_lock);
+	in = locked_in();
+	while (in && *index < in->nr) {
+		function = &in->functions[(*index)++];
+		if (function->ser.flags & PCI_LU_PHYSFN && function->pdev)
+			return pci_dev_get(function->pdev);
+	}
+	return NULL;
 }
 
 /**
@@ -355,12 +410,11 @@ bool pci_liveupdate_incoming(struct pci_dev *pdev)
  */
 bool pci_liveupdate_unowned(struct pci_dev *pdev)
 {
-	return !pci_is_bridge(pdev) &&
-	       state_between(pdev, PCI_LU_CAME, PCI_LU_RESTORED);
+	return state_between(pdev, PCI_LU_DEVICE, PCI_LU_CAME, PCI_LU_RESTORED);
 }
 
 /**
- * pci_lu_in_session - Has a session given out a file of a function?
+ * pci_lu_in_session - Has a session given out a file of a function, or of its VFs?
  * @pdev: The function
  *
  * Context: Any.
@@ -370,12 +424,21 @@ bool pci_lu_in_session(struct pci_dev *pdev)
 {
 	struct pci_lu_function *function;
 
+	struct pci_lu_in *in;
+
 	if (!pci_liveupdate_incoming(pdev))
 		return false;
 
 	guard(rcu)();
 	function = seen_function(pdev);
-	return function && READ_ONCE(function->file);
+	if (!function || !(function->ser.flags & PCI_LU_PHYSFN))
+		return function && READ_ONCE(function->file);
+	in = rcu_dereference(incoming);
+	for (u32 i = 0; i < in->nr; i++)
+		if (bridge_above(in, &in->functions[i]) == function &&
+		    READ_ONCE(in->functions[i].file))
+			return true;
+	return false;
 }
 
 /**
@@ -590,9 +653,9 @@ void pci_liveupdate_finish(struct pci_dev *pdev)
  */
 bool pci_liveupdate_reset_due(struct pci_dev *pdev)
 {
-	return (!pci_is_bridge(pdev) &&
-		(state_between(pdev, PCI_LU_CAME, PCI_LU_CAME) ||
-		 state_between(pdev, PCI_LU_REJECTED, PCI_LU_REJECTED))) ||
+	return state_between(pdev, PCI_LU_DEVICE, PCI_LU_CAME, PCI_LU_CAME) ||
+	       state_between(pdev, PCI_LU_DEVICE, PCI_LU_REJECTED,
+			     PCI_LU_REJECTED) ||
 	       xa_load(&reset_due, pci_lu_key_of(pdev));
 }
 
@@ -651,17 +714,22 @@ static int reset_orders(struct pci_dev *pdev)
  * all that the previous owner wanted to be written.
  *
  * Context: With the lock of the device held, before the probe of a driver.
- * Return: 0; -EPROBE_DEFER when somebody has the lock of the bridge above; or the
- * error of a reset that did not work: then no driver is to be bound, and the next
- * try is made with the next driver.
+ * Return: 0; -EPROBE_DEFER when somebody has the lock of the bridge above, or for a
+ * driver that would end virtual functions that are kept; or the error of a reset that
+ * did not work: then no driver is to be bound, and the next try is made with the next
+ * driver.
  */
 int pci_liveupdate_quiesce(struct pci_dev *pdev)
 {
 	struct pci_dev *bridge;
 	int ret;
 
+	if (pci_lu_keeps_driver_off(pdev))
+		return -EPROBE_DEFER;
 	if (!pci_liveupdate_reset_due(pdev))
 		return 0;
+	if (pci_liveupdate_keep_vfs(pdev))
+		return -EPROBE_DEFER;
 	bridge = pci_upstream_bridge(pdev);
 	if (bridge && !pci_dev_trylock(bridge))
 		return -EPROBE_DEFER;

@@ -3,6 +3,7 @@
  * KUnit tests of the records of PCI functions
  */
 #include <kunit/test.h>
+#include <linux/array_size.h>
 #include <linux/io.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -126,12 +127,52 @@ static void bad_records(struct kunit *test)
 			   "it has a function of another kind");
 }
 
+/* What a function can be kept as, and what the way up from it can be */
+static void kinds(struct kunit *test)
+{
+	static const struct {
+		u8 flags;
+		u8 hdr_type;
+		bool root_bus;
+		bool good;
+	} kind[] = {
+		{ 0, PCI_HEADER_TYPE_BRIDGE, true, true },
+		{ 0, PCI_HEADER_TYPE_NORMAL, true, false },
+		{ PCI_LU_DEVICE, PCI_HEADER_TYPE_NORMAL, true, true },
+		{ PCI_LU_DEVICE, PCI_HEADER_TYPE_BRIDGE, true, false },
+		{ PCI_LU_PHYSFN, PCI_HEADER_TYPE_NORMAL, true, true },
+		{ PCI_LU_PHYSFN, PCI_HEADER_TYPE_BRIDGE, true, false },
+		{ PCI_LU_DEVICE | PCI_LU_VIRTFN, PCI_HEADER_TYPE_NORMAL, false,
+		  true },
+		/* A virtual function has a physical one */
+		{ PCI_LU_DEVICE | PCI_LU_VIRTFN, PCI_HEADER_TYPE_NORMAL, true,
+		  false },
+		{ PCI_LU_VIRTFN, PCI_HEADER_TYPE_NORMAL, false, false },
+		{ PCI_LU_PHYSFN | PCI_LU_VIRTFN, PCI_HEADER_TYPE_NORMAL, false,
+		  false },
+		{ PCI_LU_DEVICE | PCI_LU_PHYSFN, PCI_HEADER_TYPE_NORMAL, true,
+		  false },
+	};
+	struct table_test *t = test->priv;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kind); i++) {
+		t->table[1].flags = kind[i].flags;
+		t->table[1].hdr_type = kind[i].hdr_type;
+		t->table[1].bridge = kind[i].root_bus ? PCI_LU_NO_BRIDGE :
+							t->table[0].rid;
+		t->ser->crc = pci_lu_table_crc(t->table, NR);
+		KUNIT_EXPECT_EQ_MSG(test, !pci_lu_table_error(t->ser),
+				    kind[i].good, "kind %zu", i);
+	}
+}
+
 static struct kunit_case table_cases[] = {
 	KUNIT_CASE(good_table),
 	KUNIT_CASE(empty_table),
 	KUNIT_CASE(bad_header),
 	KUNIT_CASE(bad_crc),
 	KUNIT_CASE(bad_records),
+	KUNIT_CASE(kinds),
 	{}
 };
 

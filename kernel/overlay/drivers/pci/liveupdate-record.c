@@ -32,9 +32,30 @@ unsigned long pci_lu_key_of(struct pci_dev *pdev)
 	return pci_lu_key(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
 }
 
+/**
+ * pci_lu_above - What has to stay as it is for a function to go on?
+ * @pdev: The function
+ *
+ * Return: the physical function of a virtual one, the bridge above any other, or
+ * NULL for one on a root bus.
+ */
+struct pci_dev *pci_lu_above(struct pci_dev *pdev)
+{
+	return pdev->is_virtfn ? pci_physfn(pdev) : pdev->bus->self;
+}
+
 static u16 bridge_of(struct pci_dev *pdev)
 {
-	return pdev->bus->self ? pci_dev_id(pdev->bus->self) : PCI_LU_NO_BRIDGE;
+	struct pci_dev *above = pci_lu_above(pdev);
+
+	return above ? pci_dev_id(above) : PCI_LU_NO_BRIDGE;
+}
+
+static u8 flags_of(struct pci_dev *pdev, bool device)
+{
+	if (device)
+		return PCI_LU_DEVICE | (pdev->is_virtfn ? PCI_LU_VIRTFN : 0);
+	return pci_is_bridge(pdev) ? 0 : PCI_LU_PHYSFN;
 }
 
 static u64 bar_of(struct pci_dev *pdev, unsigned int i)
@@ -66,7 +87,7 @@ void pci_lu_record_fill(struct pci_lu_function_ser *ser, struct pci_dev *pdev,
 		.class_rev = class_rev,
 		.bridge = bridge_of(pdev),
 		.hdr_type = pdev->hdr_type,
-		.flags = device ? PCI_LU_DEVICE : 0,
+		.flags = flags_of(pdev, device),
 		.subsystem = (u32)pdev->subsystem_device << 16 |
 			     pdev->subsystem_vendor,
 	};
@@ -88,6 +109,7 @@ bool pci_lu_record_fits(const struct pci_lu_function_ser *ser,
 	return ser->vendor == pdev->vendor && ser->device == pdev->device &&
 	       ser->class_rev == (pdev->class << 8 | pdev->revision) &&
 	       ser->hdr_type == pdev->hdr_type &&
+	       !(ser->flags & PCI_LU_VIRTFN) == !pdev->is_virtfn &&
 	       ser->bridge == bridge_of(pdev);
 }
 
@@ -145,6 +167,22 @@ const char *pci_lu_ser_error(const struct pci_lu_ser *ser)
 	return NULL;
 }
 
+static bool kind_known(const struct pci_lu_function_ser *ser)
+{
+	switch (ser->flags) {
+	case PCI_LU_DEVICE:
+	case PCI_LU_PHYSFN:
+		return ser->hdr_type == PCI_HEADER_TYPE_NORMAL;
+	case PCI_LU_DEVICE | PCI_LU_VIRTFN:
+		return ser->hdr_type == PCI_HEADER_TYPE_NORMAL &&
+		       ser->bridge != PCI_LU_NO_BRIDGE;
+	case 0:
+		return ser->hdr_type == PCI_HEADER_TYPE_BRIDGE;
+	default:
+		return false;
+	}
+}
+
 /**
  * pci_lu_table_error - Can the records of a table be used?
  * @ser: The header, for which pci_lu_ser_error() has nothing to say, with a table
@@ -159,11 +197,9 @@ const char *pci_lu_table_error(const struct pci_lu_ser *ser)
 	if (ser->crc != pci_lu_table_crc(table, ser->nr))
 		return "it has a wrong CRC";
 	for (u32 i = 0; i < ser->nr; i++) {
-		if (table[i].flags & ~PCI_LU_DEVICE || table[i].reserved)
+		if (table[i].flags & ~PCI_LU_FLAGS || table[i].reserved)
 			return "it has bits that are not known";
-		if (table[i].hdr_type != (table[i].flags & PCI_LU_DEVICE ?
-					  PCI_HEADER_TYPE_NORMAL :
-					  PCI_HEADER_TYPE_BRIDGE))
+		if (!kind_known(&table[i]))
 			return "it has a function of another kind";
 		if (i && pci_lu_key(table[i].segment, table[i].rid) <=
 			 pci_lu_key(table[i - 1].segment, table[i - 1].rid))

@@ -108,7 +108,9 @@ static void remove_and_look(struct pci_dev *pdev)
 
 	get_device(&bus->dev);
 	pci_stop_and_remove_bus_device(pdev);
-	if (pci_is_root_bus(bus) || bus->self->subordinate == bus)
+	/* One that is for virtual functions alone has no bridge */
+	if (pci_is_root_bus(bus) ||
+	    (bus->self && bus->self->subordinate == bus))
 		pci_rescan_bus(bus);
 	put_device(&bus->dev);
 }
@@ -180,13 +182,13 @@ bool pci_liveupdate_put_off_removal(struct pci_dev *pdev)
  * Whoever asks for a session has marked before that this holds the function.
  *
  * Context: Any.
- * Return: true when it, or a bridge above it, is to be removed.
+ * Return: true when it, a bridge above it, or its physical function is to be removed.
  */
 bool pci_lu_going(struct pci_dev *pdev)
 {
 	/* Pairs with that in pci_liveupdate_put_off_removal() */
 	smp_mb();
-	for (; pdev; pdev = pci_upstream_bridge(pdev))
+	for (; pdev; pdev = pci_lu_above(pdev))
 		if (xa_load(&going, pci_lu_key_of(pdev)) == pdev)
 			return true;
 	return false;

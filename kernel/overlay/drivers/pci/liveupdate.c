@@ -43,7 +43,10 @@
  * (pci_liveupdate_quiesce()), or else when the kernel ends.
  *
  * A bridge is kept as long as one device below it is, so there is a count for
- * each function.
+ * each function. The physical function of a kept virtual one is kept for it like a
+ * bridge, but is no bus master in between, and its driver is shut down and bound
+ * again. Only drivers are allowed there that do not take its virtual ones away with
+ * that, see pci_lu_leaves_vfs().
  *
  * Unhappy paths:
  *
@@ -126,13 +129,17 @@ static int kept_get(struct pci_dev *pdev, bool device)
 
 	lockdep_assert_held(&kept_lock);
 
+	/* A function that is kept itself has no kept VFs */
+	if (old && old->device != device)
+		return -EOPNOTSUPP;
 	if (old) {
 		old->users++;
 		return 0;
 	}
 	/* What the next kernel does not take for a kept function */
-	if (pdev->hdr_type != (device ? PCI_HEADER_TYPE_NORMAL :
-					PCI_HEADER_TYPE_BRIDGE) ||
+	if (pdev->hdr_type != (device || pdev->is_physfn ?
+				       PCI_HEADER_TYPE_NORMAL :
+				       PCI_HEADER_TYPE_BRIDGE) ||
 	    pci_domain_nr(pdev->bus) > U16_MAX)
 		return -EOPNOTSUPP;
 	ret = grow_table(nr_kept + 1);
@@ -203,8 +210,9 @@ static bool beside_others(struct pci_dev *pdev)
  * pci_liveupdate_register(); may sleep.
  * Return: 0; -EBUSY for a device that is not in D0 or was taken away, or when the
  * machine is about to sleep; -EOPNOTSUPP when it is not isolated from another
- * function of its slot, also from one that was removed, behind a CardBus bridge, or
- * in a segment whose number is too large; -E2BIG or -ENOMEM.
+ * function of its slot, also from one that was removed, behind a CardBus bridge, in a
+ * segment whose number is too large, or when the driver of its physical function
+ * would take it away; -E2BIG or -ENOMEM.
  */
 int pci_liveupdate_preserve(struct pci_dev *pdev)
 {
@@ -221,7 +229,7 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 	guard(mutex)(&kept_lock);
 	if (sleeping)
 		return -EBUSY;
-	for (pos = pdev; pos; pos = pci_upstream_bridge(pos)) {
+	for (pos = pdev; pos; pos = pci_lu_above(pos)) {
 		ret = kept_get(pos, pos == pdev);
 		if (ret)
 			goto err;
@@ -230,11 +238,16 @@ int pci_liveupdate_preserve(struct pci_dev *pdev)
 		ret = -EBUSY;
 		goto err;
 	}
+	/* A driver that is bound from here on finds that the function is kept */
+	if (pdev->is_virtfn && !pci_lu_leaves_vfs(pci_physfn(pdev))) {
+		ret = -EOPNOTSUPP;
+		goto err;
+	}
 	write_table();
 	return 0;
 
 err:
-	for (undo = pdev; undo != pos; undo = pci_upstream_bridge(undo))
+	for (undo = pdev; undo != pos; undo = pci_lu_above(undo))
 		kept_put(undo);
 	pci_lu_removal_due();
 	return ret;
@@ -251,7 +264,7 @@ ALLOW_ERROR_INJECTION(pci_liveupdate_preserve, ERRNO);
 void pci_liveupdate_unpreserve(struct pci_dev *pdev)
 {
 	scoped_guard(mutex, &kept_lock) {
-		for (; pdev; pdev = pci_upstream_bridge(pdev))
+		for (; pdev; pdev = pci_lu_above(pdev))
 			kept_put(pdev);
 		write_table();
 	}
@@ -326,6 +339,9 @@ bool pci_liveupdate_shutdown(struct pci_dev *pdev)
 		pci_liveupdate_leave(pdev);
 		return false;
 	}
+	/* Virtual functions do DMA of their own, whatever their physical one does */
+	if (pci_lu_preserved_vfs(pdev))
+		return false;
 	clear_flag(pdev, pdev->msi_cap, PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE);
 	clear_flag(pdev, pdev->msix_cap, PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE);
 	if (pci_is_bridge(pdev))
@@ -350,6 +366,19 @@ bool pci_liveupdate_preserved(struct pci_dev *pdev)
 EXPORT_SYMBOL_GPL(pci_liveupdate_preserved);
 
 /**
+ * pci_lu_preserved_vfs - Is a function to go over for its virtual ones?
+ * @pdev: The function
+ *
+ * Context: Any.
+ * Return: true for the physical function of a preserved one.
+ */
+bool pci_lu_preserved_vfs(struct pci_dev *pdev)
+{
+	return pdev->is_physfn && pci_num_vf(pdev) &&
+	       pci_liveupdate_preserved(pdev);
+}
+
+/**
  * pci_liveupdate_kept - Is a function on its way through a live update?
  * @pdev: The function
  *
@@ -372,7 +401,8 @@ EXPORT_SYMBOL_GPL(pci_liveupdate_kept);
  *
  * To unbind ends DMA, or waits for the user with device_lock held, for which
  * device_shutdown() would wait in turn. A device that came over may be unbound,
- * which touches nothing; the bridges above it may not.
+ * which touches nothing; the bridges above it may not, nor may its physical
+ * function, whose driver would take its virtual ones away.
  *
  * Context: Any.
  * Return: true when the request is to be refused.
@@ -381,8 +411,7 @@ bool pci_liveupdate_unbind_refused(struct device *dev)
 {
 	struct pci_dev *pdev = to_pci_dev(dev);
 
-	return pci_liveupdate_preserved(pdev) ||
-	       (pci_is_bridge(pdev) && pci_liveupdate_incoming(pdev));
+	return pci_liveupdate_preserved(pdev) || pci_lu_incoming_above(pdev);
 }
 
 /**

@@ -13,6 +13,7 @@ struct pci_dev;
 /* liveupdate-record.c */
 unsigned long pci_lu_key(u32 segment, u16 rid);
 unsigned long pci_lu_key_of(struct pci_dev *pdev);
+struct pci_dev *pci_lu_above(struct pci_dev *pdev);
 void pci_lu_record_fill(struct pci_lu_function_ser *ser, struct pci_dev *pdev,
 			bool device);
 bool pci_lu_record_fits(const struct pci_lu_function_ser *ser,
@@ -28,6 +29,15 @@ int pci_lu_in_start(u64 phys);
 void pci_lu_in_end(void);
 struct pci_dev *pci_lu_in_any(void);
 bool pci_lu_in_session(struct pci_dev *pdev);
+bool pci_lu_incoming_above(struct pci_dev *pdev);
+struct pci_dev *pci_lu_in_physfn(u32 *index);
+
+/* liveupdate-vfs.c */
+bool pci_lu_leaves_vfs(struct pci_dev *pdev);
+bool pci_lu_keeps_driver_off(struct pci_dev *pdev);
+
+/* liveupdate.c */
+bool pci_lu_preserved_vfs(struct pci_dev *pdev);
 
 /* liveupdate-removal.c */
 bool pci_lu_going(struct pci_dev *pdev);

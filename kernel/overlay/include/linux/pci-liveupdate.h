@@ -32,6 +32,10 @@ void pci_liveupdate_gone(struct pci_dev *pdev);
 bool pci_liveupdate_keep_buses(void);
 bool pci_liveupdate_keep_ari(struct pci_dev *pdev);
 bool pci_liveupdate_keep_ats(struct pci_dev *pdev, u16 ctrl);
+bool pci_liveupdate_keep_vfs(struct pci_dev *pdev);
+bool pci_liveupdate_hide_vfs(struct pci_dev *pdev, int pos, u16 *ctrl);
+void pci_liveupdate_show_vfs(struct pci_dev *pdev, int pos, u16 ctrl);
+bool pci_liveupdate_hold_vfs(struct pci_dev *pdev);
 bool pci_liveupdate_incoming(struct pci_dev *pdev);
 bool pci_liveupdate_unowned(struct pci_dev *pdev);
 bool pci_liveupdate_reset_due(struct pci_dev *pdev);
@@ -87,6 +91,27 @@ static inline bool pci_liveupdate_keep_ari(struct pci_dev *pdev)
 }
 
 static inline bool pci_liveupdate_keep_ats(struct pci_dev *pdev, u16 ctrl)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_keep_vfs(struct pci_dev *pdev)
+{
+	return false;
+}
+
+static inline bool pci_liveupdate_hide_vfs(struct pci_dev *pdev, int pos,
+					   u16 *ctrl)
+{
+	return false;
+}
+
+static inline void pci_liveupdate_show_vfs(struct pci_dev *pdev, int pos,
+					   u16 ctrl)
+{
+}
+
+static inline bool pci_liveupdate_hold_vfs(struct pci_dev *pdev)
 {
 	return false;
 }

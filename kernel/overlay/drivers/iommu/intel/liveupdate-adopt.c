@@ -520,6 +520,7 @@ void __init intel_lu_restore_unit(struct intel_iommu *iommu, bool skip_disable)
  */
 void __init intel_lu_settled(void)
 {
+	intel_lu_settle_irqs();
 	iommu_lu_type_settled(IOMMU_LU_TYPE_VTD);
 }
 

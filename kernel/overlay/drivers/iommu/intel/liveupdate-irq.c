@@ -190,3 +190,21 @@ bool intel_lu_irq_was_off(void)
 {
 	return irq_was_off;
 }
+
+/**
+ * intel_lu_settle_irqs - Let virtual functions that came over have interrupts
+ *
+ * They are there before this driver looks at any device, and it takes them to come
+ * later, when they get the domain of their physical function with the rest.
+ *
+ * Context: init_dmars(), with the domains of all physical functions set.
+ */
+void __init intel_lu_settle_irqs(void)
+{
+	struct pci_dev *pdev = NULL;
+
+	for_each_pci_dev(pdev)
+		if (pdev->is_virtfn)
+			dev_set_msi_domain(&pdev->dev,
+					   dev_get_msi_domain(&pci_physfn(pdev)->dev));
+}

@@ -173,6 +173,7 @@ void intel_lu_block_irqs(struct intel_iommu *iommu, bool flush);
 bool intel_lu_keeps_irq(struct intel_iommu *iommu, bool x2apic);
 void intel_lu_before_irq_off(struct intel_iommu *iommu);
 bool intel_lu_irq_was_off(void);
+void intel_lu_settle_irqs(void);
 
 #else
 
@@ -201,6 +202,10 @@ static inline void intel_lu_before_irq_off(struct intel_iommu *iommu)
 static inline bool intel_lu_irq_was_off(void)
 {
 	return false;
+}
+
+static inline void intel_lu_settle_irqs(void)
+{
 }
 
 #endif

@@ -47,7 +47,8 @@ static int device_supported(struct device *dev)
 	    !dev->iommu->iommu_dev->ops->lu_ops)
 		return -EOPNOTSUPP;
 	pdev = to_pci_dev(dev);
-	if (pdev->is_virtfn || pci_num_vf(pdev))
+	/* vfio-pci binds to no function that has VFs: nobody could take it back */
+	if (pci_num_vf(pdev))
 		return -EOPNOTSUPP;
 	rid = pci_dev_id(pdev);
 	return pci_for_each_dma_alias(pdev, other_alias, &rid);

@@ -46,6 +46,11 @@ static_assert(sizeof(struct pci_lu_ser) == 24);
 
 /* The function is kept itself, not only for what is below it */
 #define PCI_LU_DEVICE		0x01
+/* It is kept for virtual functions of its, and has VF Enable set */
+#define PCI_LU_PHYSFN		0x02
+/* It is a virtual function */
+#define PCI_LU_VIRTFN		0x04
+#define PCI_LU_FLAGS		(PCI_LU_DEVICE | PCI_LU_PHYSFN | PCI_LU_VIRTFN)
 
 /* The function is on a root bus */
 #define PCI_LU_NO_BRIDGE	0xffff
@@ -57,10 +62,11 @@ static_assert(sizeof(struct pci_lu_ser) == 24);
  * @vendor:    PCI vendor ID
  * @device:    PCI device ID
  * @class_rev: Class and revision, as in the header
- * @bridge:    @rid of the bridge above, which has a record too, or
- *             %PCI_LU_NO_BRIDGE
+ * @bridge:    @rid of the bridge above, or of the physical function of a virtual
+ *             one, which has a record too, or %PCI_LU_NO_BRIDGE
  * @hdr_type:  Type of its header, without the bit for many functions
- * @flags:     %PCI_LU_DEVICE or zero
+ * @flags:     PCI_LU_DEVICE, with PCI_LU_VIRTFN or alone; PCI_LU_PHYSFN; or zero for a
+ *             bridge
  * @subsystem: Subsystem device ID << 16 | vendor ID
  * @reserved:  Zero
  * @bar:       CPU physical address of each BAR, 0 for one that is not used
