@@ -13,7 +13,7 @@ One statement per line, '#' starts a comment:
     append TEXT...                 added to the kernel command line
     port ID ADDR [QEMU-PROPERTIES] a PCIe root port on the root bus
     nic ROLE BDF [bus=ID] [stream=N|none]
-    vnet ROLE BDF [bus=ID] [stream=N|none] [ats]
+    vnet ROLE BDF [bus=ID] [stream=N|none] [ats] [pf=BDF]
     nvme ROLE BDF [bus=ID] [iops=N]
     disk ROLE BDF [bus=ID]         a virtio disk, for its native driver
     device ROLE BDF QEMU-SPEC      anything else
@@ -22,7 +22,8 @@ One statement per line, '#' starts a comment:
 nic is an e1000e card, vnet a virtio one; both receive frames. With ats it asks
 for translations ahead and keeps them: that takes a root port above it, as QEMU
 makes a PCI Express device of it only there, and
-"option -global intel-iommu.device-iotlb=on".
+"option -global intel-iommu.device-iotlb=on". With pf it is a virtual function of
+the vnet there, which comes into being when the first kernel asks for it.
 
 ROLE is kept, intruder or other. BDF is where the guest sees the device; behind
 a root port the bus number is the one the firmware hands out.
@@ -33,6 +34,7 @@ same devices behind an IOMMU of another kind.
 
 import re
 import shlex
+from collections import Counter
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
@@ -59,6 +61,7 @@ class Device(NamedTuple):
     iops: int = 100
     spec: str = ""
     ats: bool = False
+    pf: str = ""                # the physical function of a virtual one
 
     @property
     def every(self) -> int:
@@ -117,6 +120,10 @@ class Machine:
     def intruder_sources(self) -> Dict[int, str]:
         return {d.source_id: d.bdf for d in self.by_role("intruder")}
 
+    def virtual_functions(self) -> Dict[str, int]:
+        """How many each physical function is to have."""
+        return Counter(d.pf for d in self.devices if d.pf)
+
     def guarded_sources(self) -> Dict[int, str]:
         """Kept devices and the bridges above them: bus mastering must stay on."""
         found = self.kept_sources()
@@ -156,7 +163,8 @@ class Machine:
         if kind in CARDS and given.get("stream") != "none":
             stream = int(given["stream"]) if "stream" in given else self._next_stream(role)
         self.devices.append(Device(kind, role, bdf, ident, given.get("bus", "pcie.0"),
-                                   stream, int(given.get("iops", "100")), ats=ats))
+                                   stream, int(given.get("iops", "100")), ats=ats,
+                                   pf=given.get("pf", "")))
 
     def for_debug(self) -> None:
         """Room for KASAN's shadow. What the kernel reserves for the next one by

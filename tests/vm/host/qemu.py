@@ -181,10 +181,12 @@ class Qemu:
 
     def _vnet(self, device: Device) -> List[str]:
         """Its DMA goes through the IOMMU, and its queue is the longest there is."""
+        pf = next((d.ident for d in self.machine.devices if d.bdf == device.pf), "")
         return self._network(device) + [
             "-device", f"virtio-net-pci,id={device.ident},netdev=net-{device.ident},"
             f"bus={device.bus},addr={device.addr},disable-legacy=on,iommu_platform=on,"
-            f"ats={'on' if device.ats else 'off'},rx_queue_size=1024,romfile="]
+            f"ats={'on' if device.ats else 'off'},rx_queue_size=1024,romfile="
+            + (f",sriov-pf={pf}" if pf else "")]
 
     def _nvme(self, device: Device) -> List[str]:
         name = device.ident
@@ -267,7 +269,8 @@ class Qemu:
                      f"chassis={number},slot={number}{port.more}"]
         makers = {"nic": self._nic, "vnet": self._vnet, "nvme": self._nvme,
                   "disk": self._virtio}
-        for device in self.machine.devices:
+        # QEMU wants to know of virtual functions before it makes their physical one
+        for device in sorted(self.machine.devices, key=lambda d: not d.pf):
             if device.kind == "device":
                 argv += ["-device", f"{device.spec},id={device.ident},addr={device.addr}"]
             else:

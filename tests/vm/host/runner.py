@@ -72,6 +72,8 @@ def words_for(machine: Machine) -> List[str]:
     for role in ("kept", "intruder"):
         devices = ",".join("0000:" + d.bdf for d in machine.by_role(role))
         words.append(f"lu.{role}={devices}")
+    words += [f"lu.vfs={count}@0000:{pf}"
+              for pf, count in machine.virtual_functions().items()]
     return words
 
 

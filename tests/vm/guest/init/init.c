@@ -22,6 +22,7 @@
 #include "leaks.h"
 #include "meter.h"
 #include "module.h"
+#include "pci.h"
 #include "report.h"
 #include "scenario.h"
 #include "wire.h"
@@ -116,6 +117,23 @@ static void load_modules(void)
 		module_load(NULL);
 }
 
+/* Of the function that lu.vfs=COUNT@BDF names; later kernels have to find them. */
+static void make_vfs(void)
+{
+	const char *what = word("lu.vfs");
+	char count[8];
+	int rc;
+
+	if (!what)
+		return;
+	snprintf(count, sizeof(count), "%.*s", (int)strcspn(what, "@"), what);
+	rc = pci_write_file(what + strcspn(what, "@") + 1, "sriov_numvfs",
+			    count);
+	if (rc)
+		fprintf(stderr, "init: %s virtual functions: %s\n", count,
+			strerror(-rc));
+}
+
 static void say_kernel(unsigned int stage)
 {
 	struct utsname name;
@@ -177,6 +195,8 @@ int main(int argc, char **argv)
 	mount_at("sysfs", "/sys");
 	mount_at("debugfs", "/sys/kernel/debug");
 	load_modules();
+	if (stage <= 1)
+		make_vfs();
 	start(stage ? stage : 1);
 	/* The host reads the console, where the kernel itself says what it found. */
 	if (word_number("lu.leaks", 0) && leaks_look() < 0)

@@ -14,7 +14,9 @@
 #include "cases.h"
 #include "vm.h"
 #include "iommufd.h"
+#include "klog.h"
 #include "luo.h"
+#include "native.h"
 #include "report.h"
 #include "scenario.h"
 #include "textfile.h"
@@ -201,6 +203,40 @@ static void functions(struct bench *b)
 	cases_rc("make-vf-late", vfs_make(b->vfio.bdf, "1"), -EBUSY);
 }
 
+/*
+ * A driver that resets the hardware when it is shut down, with all virtual
+ * functions.
+ */
+static void native_pf(struct bench *b)
+{
+	char pf[BDF_BYTES], vf[BDF_BYTES];
+	struct vfio other = { 0 };
+
+	snprintf(pf, sizeof(pf), "%s", b->vfio.bdf);
+	vfio_close(&b->vfio);
+	if (lost(cases_tag("unbind"), pci_unbind(pf)) ||
+	    lost(cases_tag("native"), native_take(pf)) ||
+	    lost(cases_tag("probe"),
+		 pci_write_file(pf, "sriov_drivers_autoprobe", "0")) ||
+	    !cases_rc("make-vf", vfs_make(pf, "1"), 0) ||
+	    lost(cases_tag("find"), vf_find(pf, vf)))
+		return;
+	if (lost(cases_tag("vfio-pci"), pci_bind(vf, "vfio-pci")) ||
+	    lost(cases_tag("open"), bench_add(b, &other, vf)) ||
+	    !cases_mark(b))
+		return;
+	cases_rc("memory", bench_preserve_memory(b), 0);
+	cases_rc("iommufd", bench_preserve_iommufd(b), 0);
+	cases_rc("vf", luo_preserve(b->session, other.fd, TOKEN_DEVICE),
+		 -EOPNOTSUPP);
+	check(cases_tag("says-who"),
+	      klog_has("nvme would take its virtual functions away"),
+	      "no such line in the log");
+	vfio_close(&other);
+	cases_rc("no-vf", vfs_make(pf, "0"), 0);
+	lost(cases_tag("back"), pci_bind(pf, "vfio-pci"));
+}
+
 static const struct bench_case device_list[] = {
 	{ "device", refused },
 	{ "removed", removed },
@@ -215,6 +251,7 @@ static const struct bench_case file_list[] = {
 
 static const struct bench_case sriov_list[] = {
 	{ "functions", functions },
+	{ "native", native_pf },
 	{ NULL, NULL },
 };
 

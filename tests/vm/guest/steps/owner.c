@@ -363,6 +363,8 @@ void owner_count(int64_t was)
 {
 	int64_t pages = vmstat_iommu_pages();
 
+	/* What others need from then on */
+	was += arg_number("pages", 0);
 	value("nr_iommu_pages_old", was);
 	value("nr_iommu_pages_end", pages);
 	value_text("pages_leaked", "%lld", (long long)(pages - was));
