@@ -419,6 +419,27 @@ class Witness(unittest.TestCase):
             trace = witness.parse(iter([f"9@1.000000:pci_cfg_write x {name} @0x106 <- {value}"]), 0)
             self.assertEqual(witness.testify(trace, with_ats, gap).ats_off, want)
 
+    def test_interrupts(self):
+        """Of two kept devices, with the jump at 2 s and somebody to hear them at 4 s."""
+        lines = ["1@1.000000:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x103",
+                 "1@1.100000:pci_cfg_write nvme 00:05.0 @0x4 <- 0x507",
+                 "1@1.500000:e1000e_irq_msix_notify_vec MSI-X notify vector 0",
+                 "1@1.500001:vtd_ir_irte_get index 17 low 0x40020 high 0x10000220009",
+                 "1@1.600000:pci_nvme_irq_msix raising MSI-X IRQ vector 0",
+                 "1@2.500000:vtd_ir_irte_get index 2 low 0x4ff00 high 0x210009",
+                 "1@4.500000:e1000e_irq_msi_notify MSI notify 0x1"]
+
+        def saw(*more):
+            trace = witness.parse(iter([*lines, *more]))
+            return witness.interrupts(trace, {0x20: "00:04.0", 0x28: "00:05.0"},
+                                      2 * SECOND, 4 * SECOND)
+
+        self.assertEqual(saw(), (2, 0, 1, 0, ["00:04.0"]))
+        self.assertEqual(saw("1@1.900000:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x507").intx, [])
+        self.assertEqual(saw("1@3.0:x", "1@3.000000:pci_nvme_irq_msix raising").raised, 1)
+        self.assertEqual(saw("1@3.000000:vtd_ir_irte_get index 17 low 0x40028 high 0x220009").raised, 1)
+        self.assertEqual(saw("1@3.000000:vtd_ir_irte_get index 17 low 0x0 high 0x0").blocked, 1)
+
     def test_masters_when_translation_went_off(self):
         self.assertEqual(self.saw().untranslated, ["00:04.0"])
         stopped = TRACE.replace("101.300000:pci_cfg_write e1000e 00:06.0 @0x4 <- 0x2",
@@ -505,6 +526,14 @@ class Machines(unittest.TestCase):
                 vm.stop()
             self.assertIn(f"bus={card.bus},addr={card.addr},", argv[3])
             self.assertIn(f"disable-legacy=on,iommu_platform=on,ats={ats},", argv[3])
+
+    def test_interrupts_are_traced_where_they_are_judged(self):
+        for name, traced in (("q35-intel-interrupts+scalable", True), ("q35-intel", False)):
+            with tempfile.TemporaryDirectory() as folder:
+                vm = qemu.Qemu(machine.load(name), Path(folder))
+                argv = vm.command(Path("k"), Path("i"), [])
+                vm.stop()
+            self.assertEqual("pci_nvme_irq_msix" in argv, traced)
 
     def test_inherited(self):
         self.assertEqual(machine.load("q35-intel-1cpu").cpus, 1)
@@ -806,6 +835,29 @@ class Report(Measured, unittest.TestCase):
         self.report(off)
         self.assertIn("QEMU saw interrupt remapping go off 1 time",
                       judge.reasons_to_fail(self.run_, judge.collect(self.run_)))
+
+    def test_interrupts_in_between(self):
+        def raised(*when):
+            def change(run):
+                run.case = run.case._replace(judge="dma")
+                run.machine.interrupts = True
+                run.said.line("LU n event armed", 2500 * MS)
+                run.vm.trace.write_text(run.vm.trace.read_text() + "".join(
+                    f"1@{ms // 1000}.{ms % 1000:03d}000:{what}\n" for ms, what in when))
+            self.report(change)
+            return judge.reasons_to_fail(self.run_, judge.collect(self.run_))
+
+        msix = "pci_nvme_irq_msix raising MSI-X IRQ vector 0"
+        whole = [(1, "pci_cfg_write x 00:04.0 @0x4 <- 0x507"),
+                 (1, "pci_cfg_write x 00:05.0 @0x4 <- 0x507"), (900, msix), (2600, msix)]
+        self.assertEqual(raised(*whole), [])
+        self.assertEqual(raised(*whole, (1100, msix)),
+                         ["1 interrupt of kept devices raised between the jump and their new owner"])
+        self.assertEqual(raised(*whole[1:]), ["INTx could be raised at the jump by 00:04.0"])
+        self.assertEqual(raised(*whole[:3]),
+                         ["QEMU saw 1 interrupt before the jump and 0 after it"])
+        self.assertEqual(raised(*whole, (1100, "vtd_ir_irte_get index 1 low 0x0 high 0x0")),
+                         ["the IOMMU had no entry for 1 interrupt"])
 
     def test_translation_off_is_only_allowed_with_masters_off(self):
         def off(run):

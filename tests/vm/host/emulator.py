@@ -24,6 +24,11 @@ TRACE_EVENTS = (
     "pci_nvme_enqueue_req_completion", "pci_nvme_err_addr_write",
     "pci_nvme_err_cfs", "pci_nvme_mmio_start_success", "pci_nvme_mmio_stopped",
 )
+# These come once per interrupt: a device raises one, and the IOMMU looks up its entry.
+INTERRUPT_EVENTS = (
+    "e1000e_irq_msi_notify", "e1000e_irq_msix_notify_vec", "pci_nvme_irq_msix",
+    "vtd_ir_irte_get",
+)
 
 _fetching = threading.Lock()
 

@@ -12,7 +12,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from . import frames, splats, witness
 from .base import RigError, plural
-from .runner import Run
+from .runner import JUMP_LINE, Run
 from .wire import Check
 
 # the guest's logs of frames by name; those of further kept NICs are frames-BDF
@@ -154,6 +154,31 @@ def _witnesses(run: Run, evidence: Evidence) -> List[str]:
                        f"the first: {seen.first_fault}")
     if "frames" in wanted:
         reasons += _frames(run, evidence.tallies)
+    if run.machine.interrupts:
+        reasons += _interrupts(run, evidence.trace)
+    return reasons
+
+
+def _interrupts(run: Run, trace: witness.Trace) -> List[str]:
+    """Raised before the jump and once they are armed again, and in between not one."""
+    freeze, armed = run.said.moment("freeze"), run.said.moment("armed")
+    jump = run.console_moment(JUMP_LINE, freeze) if freeze else None
+    if jump is None or armed is None:
+        return ["nobody armed interrupts in a new kernel"]
+    kept = run.machine.kept_sources()
+    seen = witness.interrupts(trace, kept, jump, armed)
+    reasons = []
+    if seen.raised:
+        reasons.append(f"{plural(seen.raised, 'interrupt')} of kept devices raised between the "
+                       "jump and their new owner")
+    if seen.blocked:
+        reasons.append(f"the IOMMU had no entry for {plural(seen.blocked, 'interrupt')}")
+    if seen.intx:
+        reasons.append("INTx could be raised at the jump by " + ", ".join(seen.intx))
+    # that of INTx is a pin of the IO-APIC: its card is served, or stands still
+    if run.said.values.get("irq") != "intx" and not (seen.before and seen.after):
+        reasons.append(f"QEMU saw {plural(seen.before, 'interrupt')} before the jump and "
+                       f"{seen.after:,} after it")
     return reasons
 
 

@@ -17,6 +17,8 @@ One statement per line, '#' starts a comment:
     nvme ROLE BDF [bus=ID] [iops=N]
     disk ROLE BDF [bus=ID]         a virtio disk, for its native driver
     device ROLE BDF QEMU-SPEC      anything else
+    interrupts                     QEMU's trace says of each interrupt that a device
+                                   raises, and the verdict depends on it
     iommu NAME                     text for reports
 
 nic is an e1000e card, vnet a virtio one; both receive frames. With ats it asks
@@ -103,6 +105,7 @@ class Machine:
         self.accel = "tcg"
         self.cpus = 2
         self.iommu = "none"
+        self.interrupts = False
         self.options: List[str] = []
         self.append: List[str] = []
         self.ports: List[Port] = []
@@ -182,6 +185,8 @@ class Machine:
             setattr(self, verb, " ".join(words))
         elif verb == "cpus":
             self.cpus = int(words[0])
+        elif verb == "interrupts":
+            self.interrupts = True
         elif verb == "option":
             self.options += words
         elif verb == "append":

@@ -304,7 +304,8 @@ class Qemu:
                 "-nodefaults", "-display", "none", "-no-reboot"]
         argv += self._serials(interactive) + self._devices()
         argv += ["-msg", "timestamp=on", "-D", str(self.trace)]
-        for event in emulator.TRACE_EVENTS:
+        for event in emulator.TRACE_EVENTS + (emulator.INTERRUPT_EVENTS
+                                              if machine.interrupts else ()):
             argv += ["-trace", event]
         return argv + ["-kernel", str(kernel), "-initrd", str(initrd), "-append", " ".join(words)]
 

@@ -18,14 +18,17 @@ from .machine import Machine
 LINE = re.compile(r"^(?:\d+@)?(\d+|\d{4}-\d\d-\d\dT[\d:]{8})\.(\d{6})(?::|Z )(\w+) ?(.*)$")
 FAULT = re.compile(r"sid 0x([0-9a-f]+) fault (\d+) addr 0x([0-9a-f]+) write (\d)")
 CONFIG = re.compile(r"^\S+ ([0-9a-f]{2}):([0-9a-f]{2})\.([0-7]) @0x([0-9a-f]+) <- 0x([0-9a-f]+)")
+# QEMU has the two words the other way round than it says
+IRTE = re.compile(r"low 0x([0-9a-f]+) high 0x([0-9a-f]+)")
 GCMD = re.compile(r"status 0x([0-9a-f]+) value 0x([0-9a-f]+)")
 COMPLETION = re.compile(r"cid (\d+) cqid (\d+) .*status 0x([0-9a-f]+)")
 # by agreement with the guest; QEMU's trace names the queue, not the drive
 KEPT_QUEUE, INTRUDER_QUEUE = 1, 2
 ENTRY_SIZE, PAGE = 16, 4096
+IRTE_PRESENT = 1
 
 GCMD_TRANSLATION = 1 << 31
-COMMAND, COMMAND_MASTER = 4, 1 << 2
+COMMAND, COMMAND_MASTER, COMMAND_INTX_OFF = 4, 1 << 2, 1 << 10
 # QEMU's virtio cards have the ATS capability at 0x100
 ATS_CONTROL, ATS_ENABLE = 0x106, 1 << 15
 
@@ -60,6 +63,13 @@ class Trace:
         self.faults: List[Fault] = []
         # (time, source id, bus master on); only COMMAND writes
         self.commands: List[Tuple[int, int, bool]] = []
+        # the same of INTx: may it be raised?
+        self.intx: List[Tuple[int, int, bool]] = []
+        # interrupts: MSIs as a device raises them, entries as the IOMMU looks them
+        # up, (time, source id), and when it found none
+        self.raised: List[int] = []
+        self.remapped: List[Tuple[int, int]] = []
+        self.unmapped: List[int] = []
         # the same of ATS
         self.ats: List[Tuple[int, int, bool]] = []
         # of drives, by the id of their queue: kept ones use KEPT_QUEUE
@@ -101,8 +111,23 @@ class Trace:
         source = bus << 8 | dev << 3 | func
         if register == COMMAND:
             self.commands.append((ns, source, bool(value & COMMAND_MASTER)))
+            self.intx.append((ns, source, not value & COMMAND_INTX_OFF))
         elif register == ATS_CONTROL:
             self.ats.append((ns, source, bool(value & ATS_ENABLE)))
+
+    def e1000e_irq_msi_notify(self, ns: int, text: str) -> None:
+        self.raised.append(ns)
+
+    e1000e_irq_msix_notify_vec = pci_nvme_irq_msix = e1000e_irq_msi_notify
+
+    def vtd_ir_irte_get(self, ns: int, text: str) -> None:
+        match = IRTE.search(text)
+        if not match:
+            return
+        if int(match[2], 16) & IRTE_PRESENT:
+            self.remapped.append((ns, int(match[1], 16) & 0xffff))
+        else:
+            self.unmapped.append(ns)
 
     def pci_nvme_enqueue_req_completion(self, ns: int, text: str) -> None:
         match = COMPLETION.search(text)
@@ -232,6 +257,25 @@ def _untranslated(trace: Trace, machine: Machine, offs: List[int]) -> List[str]:
                                                **machine.intruder_sources()}.items()
                      if masters.get(source))
     return sorted(found)
+
+
+class Interrupts(NamedTuple):
+    before: int                 # messages of devices up to the jump
+    raised: int                 # and from there until somebody has armed them again
+    after: int
+    blocked: int                # requests of which the IOMMU knew nothing
+    intx: List[str]             # devices that could raise INTx at the jump
+
+
+def interrupts(trace: Trace, kept: Dict[int, str], jump: int, armed: int) -> Interrupts:
+    """Of a machine that traces them. What a device raised and what the IOMMU let
+    through are two witnesses of one thing."""
+    off = {source: not on for ns, source, on in trace.intx if ns < jump}
+    passed = [ns for ns, source in trace.remapped if source in kept and jump <= ns < armed]
+    return Interrupts(sum(ns < jump for ns in trace.raised),
+                      max(sum(jump <= ns < armed for ns in trace.raised), len(passed)),
+                      sum(ns >= armed for ns in trace.raised), len(trace.unmapped),
+                      sorted(name for source, name in kept.items() if not off.get(source)))
 
 
 def testify(trace: Trace, machine: Machine, span: Span) -> Testimony:

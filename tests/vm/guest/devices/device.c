@@ -16,6 +16,7 @@ int device_setup(struct device *d, struct memory *m, struct device_state *state,
 	memset(state, 0, sizeof(*state));
 	d->state = state;
 	d->vfio.fd = -1;
+	d->irq.fd = -1;
 	snprintf(state->bdf, sizeof(state->bdf), "%s", bdf);
 
 	switch (pci_id(bdf)) {
@@ -41,6 +42,7 @@ void device_adopt(struct device *d, struct memory *m,
 	memset(d, 0, sizeof(*d));
 	d->state = state;
 	d->vfio.fd = -1;
+	d->irq.fd = -1;
 	if (state->kind == DEVICE_NIC)
 		d->nic = (struct nic){ .state = &state->nic, .memory = m };
 	else if (state->kind == DEVICE_VNET)
@@ -73,13 +75,44 @@ int device_connect(struct device *d, int fd, int iommufd)
 	return rc ? rc : device_reach(d);
 }
 
+int device_raise(struct device *d, enum irq_kind how)
+{
+	if (d->state->kind == DEVICE_VNET)
+		return -EOPNOTSUPP;
+	d->state->irq = how;
+	if (d->state->kind == DEVICE_NVME)
+		d->nvme.raises = true;
+	return device_arm(d);
+}
+
+int device_arm(struct device *d)
+{
+	return irq_arm(&d->irq, &d->vfio, d->state->irq);
+}
+
+bool device_due(struct device *d)
+{
+	if (d->state->irq == IRQ_NONE)
+		return true;
+	if (!irq_taken(&d->irq))
+		return false;
+	if (d->state->kind == DEVICE_NIC && d->state->irq != IRQ_MSIX)
+		nic_heard(&d->nic);
+	return true;
+}
+
 int device_start(struct device *d)
 {
-	if (d->state->kind == DEVICE_NIC)
-		return nic_start(&d->nic);
+	int rc;
+
 	if (d->state->kind == DEVICE_VNET)
 		return vnet_start(&d->vnet);
-	return nvme_start(&d->nvme);
+	if (d->state->kind == DEVICE_NVME)
+		return nvme_start(&d->nvme);
+	rc = nic_start(&d->nic);
+	if (!rc && d->state->irq != IRQ_NONE)
+		nic_raise(&d->nic, d->state->irq);
+	return rc;
 }
 
 unsigned int device_poll(struct device *d)
@@ -115,6 +148,7 @@ void device_disconnect(struct device *d)
 			nvme_stop(&d->nvme);
 		d->nvme.vfio = NULL;
 	}
+	irq_close(&d->irq);
 	vfio_close(&d->vfio);
 }
 
@@ -206,8 +240,15 @@ static void *pump_main(void *data)
 	while (!__atomic_load_n(&p->stop, __ATOMIC_ACQUIRE)) {
 		unsigned int taken = 0;
 
-		for (unsigned int i = 0; i < p->devices; i++)
-			taken += device_poll(p->device[i]);
+		for (unsigned int i = 0; i < p->devices; i++) {
+			struct device *d = p->device[i];
+
+			if (!device_due(d))
+				continue;
+			taken += device_poll(d);
+			/* What comes from here on raises another one */
+			irq_next(&d->irq);
+		}
 		__atomic_add_fetch(&p->rounds, 1, __ATOMIC_RELEASE);
 		if (!taken)
 			usleep(1000);

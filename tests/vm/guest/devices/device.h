@@ -9,6 +9,7 @@
 
 #include "e1000e.h"
 #include "frames.h"
+#include "irq.h"
 #include "nvme.h"
 #include "virtio.h"
 
@@ -20,7 +21,7 @@ enum device_kind { DEVICE_NONE, DEVICE_NIC, DEVICE_NVME, DEVICE_VNET };
 struct device_state {
 	char bdf[BDF_BYTES];
 	uint32_t kind;
-	uint32_t reserved;
+	uint32_t irq; /* enum irq_kind: what it is served by */
 	union {
 		struct nic_state nic;
 		struct nvme_state nvme;
@@ -31,6 +32,7 @@ struct device_state {
 struct device {
 	struct device_state *state;
 	struct vfio vfio;
+	struct irq irq;
 	union {
 		struct nic nic;
 		struct nvme nvme;
@@ -58,6 +60,15 @@ void device_adopt(struct device *d, struct memory *m,
 int device_connect(struct device *d, int fd, int iommufd);
 /* The second half of that, for one that was bound by hand. */
 int device_reach(struct device *d);
+/*
+ * It is to be served when it raises an interrupt, and not by polling: said before
+ * it is started, when it is in reach. A kind that it does not have is -EINVAL.
+ */
+int device_raise(struct device *d, enum irq_kind how);
+/* The same in the next kernel, where it has been started. */
+int device_arm(struct device *d);
+/* Is there something to take, as far as interrupts tell? */
+bool device_due(struct device *d);
 int device_start(struct device *d);
 unsigned int device_poll(struct device *d);
 bool device_unchanged(const struct device *d, char *why, unsigned int size);

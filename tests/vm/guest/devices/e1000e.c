@@ -11,7 +11,17 @@
 #define CTRL_RST (1u << 26)
 #define STATUS 0x0008
 #define STATUS_LU (1u << 1)
+#define CTRL_EXT 0x0018
+#define CTRL_EXT_IAME (1u << 27) /* what clears itself stays unmasked */
+#define CTRL_EXT_PBA_CLR (1u << 31)
+#define ICR 0x00c0
+#define IMS 0x00d0
 #define IMC 0x00d8
+#define EIAC 0x00dc
+#define IVAR 0x00e4
+#define IVAR_RXQ0_FIRST 0x8u /* the first vector is the receive queue's */
+#define CAUSE_RECEIVED (1u << 7)
+#define CAUSE_RXQ0 (1u << 20)
 #define RCTL 0x0100
 #define RCTL_EN (1u << 1)
 #define RCTL_UPE (1u << 3)
@@ -126,6 +136,25 @@ static void remember(struct nic *n)
 	s->rdba_low = vfio_read32(v, RDBAL);
 	s->rdba_high = vfio_read32(v, RDBAH);
 	s->rdlen = vfio_read32(v, RDLEN);
+}
+
+void nic_raise(struct nic *n, enum irq_kind how)
+{
+	struct vfio *v = n->vfio;
+
+	if (how == IRQ_MSIX) {
+		vfio_write32(v, CTRL_EXT, vfio_read32(v, CTRL_EXT) |
+					  CTRL_EXT_IAME | CTRL_EXT_PBA_CLR);
+		vfio_write32(v, IVAR, IVAR_RXQ0_FIRST);
+		vfio_write32(v, EIAC, CAUSE_RXQ0);
+	}
+	vfio_write32(v, IMS, how == IRQ_MSIX ? CAUSE_RXQ0 : CAUSE_RECEIVED);
+}
+
+void nic_heard(struct nic *n)
+{
+	/* To read the causes is to clear them */
+	vfio_read32(n->vfio, ICR);
 }
 
 int nic_start(struct nic *n)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "frames.h"
+#include "irq.h"
 #include "memory.h"
 #include "vfio.h"
 
@@ -48,6 +49,10 @@ int nic_start(struct nic *n);
  * the card if its registers can be reached, otherwise at the next call.
  */
 unsigned int nic_poll(struct nic *n);
+/* From here on, once started, a frame that arrives raises an interrupt. */
+void nic_raise(struct nic *n, enum irq_kind how);
+/* To be called for each, but with MSI-X, where nothing is to be done. */
+void nic_heard(struct nic *n);
 /* The registers still say what nic_start() left there. */
 bool nic_unchanged(const struct nic *n, char *why, unsigned int size);
 /* Frames in the ring from the due slot on, without touching any. */

@@ -172,7 +172,8 @@ static int create_queues(struct nvme *d)
 		.cdw0 = ADMIN_CREATE_CQ,
 		.prp1 = memory_iova(s->cq),
 		.cdw10 = (s->entries - 1) << 16 | s->queue,
-		.cdw11 = 1, /* contiguous, no interrupts */
+		/* Contiguous; the first vector, or no interrupts */
+		.cdw11 = d->raises ? 3 : 1,
 	};
 	struct command sq = {
 		.cdw0 = ADMIN_CREATE_SQ | 1u << 16,

@@ -44,6 +44,7 @@ struct nvme {
 	struct nvme_state *state;
 	struct memory *memory;
 	struct vfio *vfio; /* NULL while its registers are out of reach */
+	bool raises; /* an interrupt for what it has done; said before it starts */
 	bool endless; /* read again into a page once it is checked */
 	/*
 	 * Or only as far as so many are always in flight: however slow the

@@ -208,6 +208,28 @@ int vfio_event(const struct vfio *v, unsigned int index)
 	return cmd.fd;
 }
 
+static int irq_action(const struct vfio *v, unsigned int index, uint32_t action)
+{
+	struct vfio_irq_set cmd = {
+		.argsz = sizeof(cmd),
+		.flags = VFIO_IRQ_SET_DATA_NONE | action,
+		.index = index,
+		.count = 1,
+	};
+
+	return pt_call(v->fd, VFIO_DEVICE_SET_IRQS, &cmd);
+}
+
+int vfio_event_once(const struct vfio *v, unsigned int index)
+{
+	return irq_action(v, index, VFIO_IRQ_SET_ACTION_TRIGGER);
+}
+
+int vfio_event_unmask(const struct vfio *v, unsigned int index)
+{
+	return irq_action(v, index, VFIO_IRQ_SET_ACTION_UNMASK);
+}
+
 int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret)
 {
 	ssize_t got = pread(v->fd, ret, sizeof(*ret), v->config_at + at);

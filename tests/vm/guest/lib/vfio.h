@@ -38,6 +38,9 @@ int vfio_hot_reset(const struct vfio *v);
 int vfio_map_bar(struct vfio *v, unsigned int index);
 /* An eventfd that one of VFIO_PCI_..._IRQ_INDEX signals, or -errno. */
 int vfio_event(const struct vfio *v, unsigned int index);
+/* Signals it as the device would; and, for INTx, lets it be signalled again. */
+int vfio_event_once(const struct vfio *v, unsigned int index);
+int vfio_event_unmask(const struct vfio *v, unsigned int index);
 int vfio_read16(const struct vfio *v, unsigned int at, uint16_t *ret);
 int vfio_write16(const struct vfio *v, unsigned int at, uint16_t val);
 /* Memory decoding and bus mastering on, written only where they are not. */
