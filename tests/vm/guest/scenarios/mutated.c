@@ -4,7 +4,8 @@
  * lu.args=field:NAME one field, with seed:N a random one, n:N times. Or, with
  * fail:1, the new kernel runs out of memory while it boots, at each allocation
  * of the function liveupdate_fail.in in turn; there are at least least:N and at
- * most n:N of them.
+ * most n:N of them. With field:none all is as it should be, and what a device
+ * needs is missing in the new kernel.
  *
  * In the new kernel each device goes on as it did, or is blocked and no bus
  * master; never anything else. Then everything is taken apart, and every device
@@ -73,8 +74,13 @@ static int choose_allocation(void)
 
 static int choose(unsigned int stage)
 {
-	int rc = arg("fail") ? choose_allocation() : choose_field(stage);
+	const char *field = arg("field");
+	int rc = 0;
 
+	if (arg("fail"))
+		rc = choose_allocation();
+	else if (!field || strcmp(field, "none"))
+		rc = choose_field(stage);
 	event("mutated-%u", stage);
 	return rc;
 }
