@@ -8,6 +8,11 @@
 /* Else it stays down for five seconds. */
 #define DELAY "/sys/module/suspend/parameters/pm_test_delay"
 
+int sleep_to_disk(void)
+{
+	return put_text(POWER "state", "disk");
+}
+
 int sleep_down_to(const char *state, const char *level)
 {
 	int rc = put_text(DELAY, "0");

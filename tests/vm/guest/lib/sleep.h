@@ -13,5 +13,7 @@
  * back at once. 0 or -errno; -ENOENT when the kernel cannot sleep.
  */
 int sleep_down_to(const char *state, const char *level);
+/* All the way, of which there is no other test here: with no disk to write to. */
+int sleep_to_disk(void);
 
 #endif

@@ -4,18 +4,27 @@
  * by then. One that is kept has no driver that could see to that: while anything
  * is preserved, or has come over and is not finished, sleep is refused. The host
  * sees whether translation goes off.
+ *
+ * With lu.args=state:disk it is hibernation, on a kernel that can do that and has
+ * no test of its own for it: nothing but the refusal is tried as long as a device
+ * is at work, and at the end that it is not refused any more, with nowhere to put
+ * the image.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "iommufd.h"
+#include "klog.h"
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
 #include "sleep.h"
 #include "traffic.h"
+#include "words.h"
 
+#define REFUSAL "live update: no sleep before it is finished or reset"
 #define SESSION "sleep"
 
 static struct vm vm;
@@ -30,8 +39,33 @@ static const char *name_for(const char *state, const char *when)
 	return out;
 }
 
+static bool to_disk(void)
+{
+	const char *state = arg("state");
+
+	return state && !strcmp(state, "disk");
+}
+
+static void check_disk_refused(const char *when)
+{
+	check_rc(name_for("disk", when), sleep_to_disk(), -EBUSY);
+	check(name_for("said", when), klog_has(REFUSAL), "in the log");
+}
+
+static void check_disk_allowed(void)
+{
+	int rc = sleep_to_disk();
+
+	check("disk-ended", rc && rc != -EBUSY && rc != -EPERM, "%s",
+	      errno_name(rc));
+}
+
 static void check_refused(const char *when)
 {
+	if (to_disk()) {
+		check_disk_refused(when);
+		return;
+	}
 	check_rc(name_for("mem", when), sleep_down_to("mem", SLEEP_CORE),
 		 -EBUSY);
 	/* This one leaves the core as it is, but devices lose their power */
@@ -42,6 +76,8 @@ static void check_refused(const char *when)
 /* No further than devices: their users go on, and so does translation. */
 static void check_allowed(const char *when)
 {
+	if (to_disk())
+		return;
 	check_rc(name_for("mem", when), sleep_down_to("mem", SLEEP_DEVICES), 0);
 	check_rc(name_for("freeze", when),
 		 sleep_down_to("freeze", SLEEP_DEVICES), 0);
@@ -55,6 +91,7 @@ static int sleep_old(unsigned int stage)
 	if (owner_begin(&vm, &plan))
 		return -1;
 	check_allowed("before");
+	check("not-said", !klog_has(REFUSAL), "in the log");
 	if (owner_preserve(&vm))
 		return -1;
 	check_refused("preserved");
@@ -98,6 +135,8 @@ static int sleep_new(unsigned int stage)
 	rc = owner_unbind(&vm);
 	traffic_blobs(&vm);
 	owner_account(&vm);
+	if (!rc && to_disk())
+		check_disk_allowed();
 	return rc;
 }
 
