@@ -20,6 +20,10 @@ DOMAIN_MIB = 16
 DEVICES = (1, 8, 24, 64)
 # MiB of a memfd that is kept, in pages of 4 KiB, without a device
 MEMORY = (4, 64)
+# What the other modes of the unit are called, and what a machine calls them
+MODES = {"scalable": "scalable", "first": "first-stage"}
+MODE_SIZES = (64, 8192)
+MODE_DEVICES = (1, 64)
 # The new kernel is not to do other work in the middle of a step: neither print,
 # nor unpack its initramfs, which takes the CPU where a step is long enough.
 QUIET = ">loglevel=1:>initramfs_async=0"
@@ -52,6 +56,17 @@ def controls() -> List[Point]:
     return found + [ours(f"memory-{mib}", stock=1, mib=mib) for mib in MEMORY]
 
 
+def modes() -> List[Point]:
+    """The same in the other modes, fewer of them."""
+    found = []
+    for name, mode in MODES.items():
+        found += [ours(f"{name}-size-{mib}", f"{ONE}+{mode}", mib=mib)
+                  for mib in reversed(MODE_SIZES)]
+        found += [ours(f"{name}-devices-{n}", f"{SCALE}+{mode}", devices=n)
+                  for n in reversed(MODE_DEVICES)]
+    return found
+
+
 def everything() -> List[Point]:
     # the long ones first, so that none of them is left over at the end
     points = [ours(f"size-{mib}", mib=mib) for mib in reversed(SIZES)]
@@ -59,4 +74,4 @@ def everything() -> List[Point]:
     points += [ours(f"huge-{mib}", mib=mib, huge=1) for mib in reversed(HUGE)]
     points += [ours(f"devices-{n}", SCALE, devices=n) for n in reversed(DEVICES)]
     points += [ours(f"domains-{n}", domains=n, mib=DOMAIN_MIB) for n in reversed(DOMAINS)]
-    return points + controls() + [ours("again", mib=REPEATED)]
+    return points + modes() + controls() + [ours("again", mib=REPEATED)]

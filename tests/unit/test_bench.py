@@ -59,6 +59,9 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(report["bytes_per_device"], 2 * 4096)
         self.assertAlmostEqual(report["share_of_stock_kexec"], 5500 / KEXEC)
         self.assertEqual(report["repeat_difference"], 0)
+        for mode in points.MODES:
+            self.assertAlmostEqual(report[f"insns_per_device_{mode}"], 500)
+            self.assertAlmostEqual(report[f"over_legacy_{mode}"], 1)
 
     def test_the_floor_is_per_page(self):
         large = self.found[f"size-{points.SIZES[-1]}"]
@@ -120,7 +123,8 @@ class Points(unittest.TestCase):
         self.assertEqual(len(seen), len(points.everything()))
 
     def test_the_machines_count(self):
-        for name in (points.ONE, points.SCALE):
+        modes = ["", *(f"+{mode}" for mode in points.MODES.values())]
+        for name in (one + mode for one in (points.ONE, points.SCALE) for mode in modes):
             found = machine.load(name)
             self.assertIn("-icount", found.options)
             self.assertEqual((found.cpus, found.accel), (1, "tcg,thread=single"))
