@@ -432,13 +432,17 @@ class Witness(unittest.TestCase):
         def saw(*more):
             trace = witness.parse(iter([*lines, *more]))
             return witness.interrupts(trace, {0x20: "00:04.0", 0x28: "00:05.0"},
-                                      2 * SECOND, 4 * SECOND)
+                                      2 * SECOND, 2_800 * MS, 4 * SECOND)
 
-        self.assertEqual(saw(), (2, 0, 1, 0, ["00:04.0"]))
+        self.assertEqual(saw(), (2, 0, 0, 1, 0, ["00:04.0"]))
         self.assertEqual(saw("1@1.900000:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x507").intx, [])
         self.assertEqual(saw("1@3.0:x", "1@3.000000:pci_nvme_irq_msix raising").raised, 1)
-        self.assertEqual(saw("1@3.000000:vtd_ir_irte_get index 17 low 0x40028 high 0x220009").raised, 1)
-        self.assertEqual(saw("1@3.000000:vtd_ir_irte_get index 17 low 0x0 high 0x0").blocked, 1)
+        self.assertEqual(saw("1@3.000000:vtd_ir_irte_get index 17 low 0x40028 high 0x220009").passed, 1)
+        blocked = "1@2.400000:vtd_ir_irte_get index 17 low 0x0 high 0x0"
+        self.assertEqual(saw(blocked).blocked, 1)
+        early = "1@2.600000:vtd_ir_irte_get index 17 low 0x40028 high 0x220009"
+        self.assertEqual(saw(early).passed, 0)
+        self.assertEqual(saw(blocked, early).passed, 1)
 
     def test_masters_when_translation_went_off(self):
         self.assertEqual(self.saw().untranslated, ["00:04.0"])
@@ -856,8 +860,20 @@ class Report(Measured, unittest.TestCase):
         self.assertEqual(raised(*whole[1:]), ["INTx could be raised at the jump by 00:04.0"])
         self.assertEqual(raised(*whole[:3]),
                          ["QEMU saw 1 interrupt before the jump and 0 after it"])
-        self.assertEqual(raised(*whole, (1100, "vtd_ir_irte_get index 1 low 0x0 high 0x0")),
-                         ["the IOMMU had no entry for 1 interrupt"])
+        blocked = (1100, "vtd_ir_irte_get index 1 low 0x0 high 0x0")
+        self.assertEqual(raised(*whole, blocked), ["the IOMMU had no entry for 1 interrupt"])
+
+        def unruly(*when):
+            raised(*whole, *when)
+            self.run_.said.values["unruly"] = 1
+            return judge.reasons_to_fail(self.run_, judge.collect(self.run_))
+
+        self.assertEqual(unruly((1100, msix), blocked), [])
+        self.assertEqual(unruly((1100, msix), blocked, (1200, "vtd_ir_irte_get index 17 "
+                                                       "low 0x40020 high 0x220009")),
+                         ["1 interrupt of kept devices went through the IOMMU between the jump "
+                          "and their new owner"])
+        self.assertEqual(unruly(), ["the rig made no device raise an interrupt in between"])
 
     def test_translation_off_is_only_allowed_with_masters_off(self):
         def off(run):

@@ -166,8 +166,16 @@ def _interrupts(run: Run, trace: witness.Trace) -> List[str]:
     if jump is None or armed is None:
         return ["nobody armed interrupts in a new kernel"]
     kept = run.machine.kept_sources()
-    seen = witness.interrupts(trace, kept, jump, armed)
+    boot = run.console_moment("Linux version", jump) or armed
+    seen = witness.interrupts(trace, kept, jump, boot, armed)
     reasons = []
+    if seen.passed:
+        reasons.append(f"{plural(seen.passed, 'interrupt')} of kept devices went through the IOMMU "
+                       "between the jump and their new owner")
+    if run.said.values.get("unruly"):
+        if not (seen.raised and seen.blocked):
+            reasons.append("the rig made no device raise an interrupt in between")
+        return reasons
     if seen.raised:
         reasons.append(f"{plural(seen.raised, 'interrupt')} of kept devices raised between the "
                        "jump and their new owner")

@@ -40,6 +40,7 @@ HOME_S = 60
 # q35's memory mapped configuration space, where its firmware puts it
 ECAM = 0xB0000000
 PCI_COMMAND, PCI_COMMAND_MASTER = 4, 1 << 2
+PCI_CAPABILITIES, PCI_MSIX, PCI_MSIX_CONTROL, PCI_MSIX_ENABLE = 0x34, 0x11, 2, 1 << 15
 
 
 def _die_with_parent() -> None:
@@ -132,13 +133,30 @@ class Hands:
             return ""
         return line.strip()
 
+    def _config(self, source: int, register: int) -> int:
+        """Two bytes; of nothing, all ones."""
+        answer = self._ask(f"readw {ECAM + (source << 12) + register:#x}").split()
+        return int(answer[1], 16) if len(answer) == 2 else 0xffff
+
+    def _set(self, source: int, register: int, bit: int) -> None:
+        now = self._config(source, register)
+        if not now & bit:
+            self._ask(f"writew {ECAM + (source << 12) + register:#x} {now | bit:#x}")
+
     def set_bus_master(self, source: int) -> None:
         """What a device could do that does not keep to the rules: turn its own
         bus mastering on, whatever the kernel thinks."""
-        at = ECAM + (source << 12) + PCI_COMMAND
-        answer = self._ask(f"readw {at:#x}").split()
-        if len(answer) == 2 and not int(answer[1], 16) & PCI_COMMAND_MASTER:
-            self._ask(f"writew {at:#x} {int(answer[1], 16) | PCI_COMMAND_MASTER:#x}")
+        self._set(source, PCI_COMMAND, PCI_COMMAND_MASTER)
+
+    def set_msix(self, source: int) -> None:
+        """The same for its interrupts, if it has any."""
+        at = self._config(source, PCI_CAPABILITIES) & 0xfc
+        while 0 < at < 0xfc:
+            head = self._config(source, at)
+            if head & 0xff == PCI_MSIX:
+                self._set(source, at + PCI_MSIX_CONTROL, PCI_MSIX_ENABLE)
+                return
+            at = head >> 8 & 0xfc
 
 
 class Qemu:

@@ -129,6 +129,11 @@ class Run:
         kernels = [self.files.kernel, self.files.next_kernel, *self.files.more.values()]
         return modules.entries(dict.fromkeys(kernels), self.names("modules"))
 
+    @property
+    def unruly(self) -> bool:
+        """Are kept devices to raise interrupts after the jump, too?"""
+        return self.case.sabotage == "arm-interrupts" or bool(self.names("unruly"))
+
     def names(self, key: str) -> List[str]:
         """What args say as KEY:NAME+NAME."""
         told = next((word[len(key) + 1:] for word in self.case.args.split(",")
@@ -239,7 +244,7 @@ class Run:
             self.stop_sender()
             time.sleep(SETTLE_S)
             wire.say(self.vm.wire_back, "stop")
-        elif event.name == "freeze" and self.case.verdict_by in ("demo", "stops"):
+        elif event.name == "freeze" and (self.case.verdict_by in ("demo", "stops") or self.unruly):
             self.frozen = event.ns
         elif event.name == "rate":
             self.asked_rate = int(event.fields.get("n", str(RATE)))
@@ -284,6 +289,9 @@ class Run:
             return
         for source in self.machine.intruder_sources():
             self.vm.hands.set_bus_master(source)
+        if self.unruly:
+            for source in self.machine.kept_sources():
+                self.vm.hands.set_msix(source)
 
     def time_left(self, began: float, patience: float, waited: float = 0) -> float:
         """Of patience since a moment, up to which the machine had WAITED for a

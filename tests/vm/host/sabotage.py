@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import List
 
 NAMES = ("wrong-nonce", "no-wire", "no-check", "no-console", "no-trace", "empty-trace",
-         "no-power-off", "bad-option", "no-iommu", "no-kernel", "lose-frames")
+         "no-power-off", "bad-option", "no-iommu", "no-kernel", "lose-frames",
+         "arm-interrupts")
 
 
 def words(how: str, given: List[str]) -> List[str]:

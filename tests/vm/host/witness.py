@@ -262,18 +262,22 @@ def _untranslated(trace: Trace, machine: Machine, offs: List[int]) -> List[str]:
 class Interrupts(NamedTuple):
     before: int                 # messages of devices up to the jump
     raised: int                 # and from there until somebody has armed them again
+    passed: int                 # those of them that the IOMMU let through
     after: int
     blocked: int                # requests of which the IOMMU knew nothing
     intx: List[str]             # devices that could raise INTx at the jump
 
 
-def interrupts(trace: Trace, kept: Dict[int, str], jump: int, armed: int) -> Interrupts:
-    """Of a machine that traces them. What a device raised and what the IOMMU let
-    through are two witnesses of one thing."""
+def interrupts(trace: Trace, kept: Dict[int, str], jump: int, boot: int,
+               armed: int) -> Interrupts:
+    """Of a machine that traces them. JUMP is when devices are shut down; the IOMMU lets
+    none through only when the kernel has but one CPU left, a moment later. That is over
+    at the first it blocks, and at BOOT, when the new kernel says something."""
+    closed = min([ns for ns in trace.unmapped if ns >= jump] + [boot])
     off = {source: not on for ns, source, on in trace.intx if ns < jump}
-    passed = [ns for ns, source in trace.remapped if source in kept and jump <= ns < armed]
+    passed = [ns for ns, source in trace.remapped if source in kept and closed <= ns < armed]
     return Interrupts(sum(ns < jump for ns in trace.raised),
-                      max(sum(jump <= ns < armed for ns in trace.raised), len(passed)),
+                      sum(jump <= ns < armed for ns in trace.raised), len(passed),
                       sum(ns >= armed for ns in trace.raised), len(trace.unmapped),
                       sorted(name for source, name in kept.items() if not off.get(source)))
 
