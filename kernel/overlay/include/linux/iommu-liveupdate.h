@@ -99,6 +99,9 @@ enum iommu_lu_state {
  * @found:       In the new kernel, its unit had an entry of its source ID
  * @linked:      In the new kernel, dev->iommu->lu points or has pointed here
  * @dev:         In the new kernel, the device for which that is so now
+ * @entries_left: In the new kernel, live entries that say what they would be made
+ *               to say, and so were not written
+ * @entries_written: In the new kernel, how often one was written
  * @rcu:         Readers of dev->iommu->lu that hold no lock
  */
 struct iommu_lu_device {
@@ -110,6 +113,8 @@ struct iommu_lu_device {
 	bool found;
 	bool linked;
 	struct device *dev;
+	unsigned int entries_left;
+	unsigned int entries_written;
 	struct rcu_head rcu;
 };
 
@@ -206,7 +211,8 @@ typedef int (*iommu_lu_table_fn)(void *arg, phys_addr_t phys);
  * @restore_domain:    Make a domain of a record, without reading the table; set
  *                     its owner. @unit is one that it is used with, or NULL.
  * @restore_attachment: Record @dev as attached to the restored @domain without
- *                     changing the live entry, or fail having changed nothing.
+ *                     changing the live entry, of which iommu_lu_entry_left() is
+ *                     told, or fail having changed nothing.
  * @unrestore_attachment: Undo @restore_attachment; the entry is blocked next.
  * @block_attachment:  Block the DMA of an attachment of an adopted unit, for
  *                     which there may be no device.
@@ -320,6 +326,8 @@ int iommu_lu_take_id(struct iommu_lu_unit *unit,
 		     struct iommu_lu_attachment *att);
 bool iommu_lu_keep_entry(struct iommu_lu_unit *unit,
 			 struct iommu_lu_attachment *att);
+void iommu_lu_entry_left(struct iommu_lu_attachment *att);
+void iommu_lu_entry_written(struct device *dev);
 void iommu_lu_reject_device(struct iommu_lu_device *lu, const char *why);
 void iommu_lu_abandon_unit(struct iommu_lu_unit *unit);
 void iommu_lu_unit_settled(struct iommu_lu_unit *unit);

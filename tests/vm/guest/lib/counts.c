@@ -55,6 +55,22 @@ int counts_read(struct counts *c)
 	return 0;
 }
 
+int64_t counts_of(const char *name)
+{
+	char line[80], found[32];
+	long long n, ret = -ENODATA;
+	FILE *f = fopen(DEBUGFS, "re");
+
+	if (!f)
+		return -errno;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%31s %lld", found, &n) == 2 &&
+		    !strcmp(found, name))
+			ret = n;
+	fclose(f);
+	return ret;
+}
+
 bool counts_check(const char *name, const struct counts *was)
 {
 	struct counts now;

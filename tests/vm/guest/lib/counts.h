@@ -27,6 +27,8 @@ struct counts {
 
 /* 0 or -errno. */
 int counts_read(struct counts *c);
+/* Any line of the file, also one that is not among these, or -errno. */
+int64_t counts_of(const char *name);
 /*
  * One check: are they as they were? What is freed by queued work is waited
  * for.

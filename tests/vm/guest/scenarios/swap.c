@@ -8,6 +8,7 @@
  * On a kernel whose replace is known to interrupt, the first of them loses
  * frames; the rig runs it there as well, to see that it can.
  */
+#include "counts.h"
 #include "iommufd.h"
 #include "owner.h"
 #include "report.h"
@@ -88,6 +89,21 @@ static int swap_old(unsigned int stage)
 	return owner_hand_over(&vm, SESSION, stage);
 }
 
+/*
+ * A live entry that says already what it has to say is not written: none is
+ * before the first attach, and each once then.
+ */
+static int check_entries(const char *name, int64_t written)
+{
+	int64_t left = counts_of("in_entries_left");
+	int64_t now = counts_of("in_entries_written");
+
+	return check(name, left == vm.devices && now == written,
+		     "%lld entries left alone, %lld written; %u devices",
+		     (long long)left, (long long)now, vm.devices) ?
+		       0 : -1;
+}
+
 static int swap_new(unsigned int stage)
 {
 	int rc;
@@ -95,7 +111,8 @@ static int swap_new(unsigned int stage)
 	(void)stage;
 	if (owner_arrive(&vm, SESSION))
 		return -1;
-	rc = owner_reclaim(&vm) || owner_swap(&vm) ||
+	rc = owner_reclaim(&vm) || check_entries("entries-left", 0) ||
+	     owner_swap(&vm) || check_entries("entries-written", vm.devices) ||
 	     owner_release(&vm) || back_and_forth();
 	return ending(rc ? -1 : 0);
 }

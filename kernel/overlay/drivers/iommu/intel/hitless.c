@@ -224,9 +224,13 @@ int intel_replace_hitless(struct dmar_domain *domain, struct device *dev)
 	struct dmar_domain *old = info->domain;
 	int ret;
 
-	if (!can_replace(domain, info))
-		return old && old != domain &&
-		       iommu_lu_domain_restored(&old->domain) ? -EBUSY : 1;
+	if (!can_replace(domain, info)) {
+		if (old && old != domain &&
+		    iommu_lu_domain_restored(&old->domain))
+			return -EBUSY;
+		iommu_lu_entry_written(dev);
+		return 1;
+	}
 
 	ret = paging_domain_compatible(&domain->domain, dev);
 	if (ret)
@@ -244,6 +248,7 @@ int intel_replace_hitless(struct dmar_domain *domain, struct device *dev)
 	ret = replace(info, old, domain);
 	if (ret)
 		goto err_unassign;
+	iommu_lu_entry_written(dev);
 
 	cache_tag_unassign_domain(old, dev, IOMMU_NO_PASID);
 	domain_detach_iommu(old, iommu);

@@ -278,18 +278,22 @@ static bool pasid_is(struct device_domain_info *info, u32 pasid,
 	return entry && !memcmp(entry, &want, sizeof(want));
 }
 
-/* Does the live entry lead to a domain, as this kernel would write it? */
-static bool leads_to(struct device_domain_info *info,
-		     const struct iommu_lu_attachment *att,
-		     struct dmar_domain *domain)
+/* A live entry that leads to a domain as this kernel would write it is not written */
+static bool leave_entry(struct device_domain_info *info,
+			struct iommu_lu_attachment *att,
+			struct dmar_domain *domain)
 {
 	struct intel_lu_target target;
+	bool same;
 
 	intel_lu_target_of_domain(&target, domain, att->ser->hw_id);
-	guard(spinlock)(&info->iommu->lock);
-	if (sm_supported(info->iommu))
-		return pasid_is(info, att->ser->pasid, &target);
-	return context_is(info, &target);
+	scoped_guard(spinlock, &info->iommu->lock)
+		same = sm_supported(info->iommu) ?
+			       pasid_is(info, att->ser->pasid, &target) :
+			       context_is(info, &target);
+	if (same)
+		iommu_lu_entry_left(att);
+	return same;
 }
 
 static int intel_lu_restore_attachment(struct iommu_lu_unit *unit,
@@ -306,7 +310,7 @@ static int intel_lu_restore_attachment(struct iommu_lu_unit *unit,
 	/* Nothing above keeps any yet, see intel_lu_preserve_attachment() */
 	if (att->ser->pasid != IOMMU_LU_NO_PASID)
 		return -EOPNOTSUPP;
-	if (info->iommu != iommu || !leads_to(info, att, dmar_domain))
+	if (info->iommu != iommu || !leave_entry(info, att, dmar_domain))
 		return -EINVAL;
 
 	ret = hold_did(dmar_domain, iommu, att->ser->hw_id);

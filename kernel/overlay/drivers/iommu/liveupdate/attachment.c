@@ -221,6 +221,31 @@ bool iommu_lu_keep_entry(struct iommu_lu_unit *unit,
 }
 
 /**
+ * iommu_lu_entry_left - A live entry is as it would be written, and so is not
+ * @att: The attachment
+ *
+ * Context: From the restore_attachment op.
+ */
+void iommu_lu_entry_left(struct iommu_lu_attachment *att)
+{
+	att->device->entries_left++;
+}
+
+/**
+ * iommu_lu_entry_written - A live entry was written
+ * @dev: Its device, of which nothing is counted unless it came over
+ *
+ * Context: With group->mutex held; may sleep.
+ */
+void iommu_lu_entry_written(struct device *dev)
+{
+	if (!iommu_lu_device_incoming(dev))
+		return;
+	guard(mutex)(&iommu_lu_in.lock);
+	dev->iommu->lu->entries_written++;
+}
+
+/**
  * iommu_lu_block_device - Clear all entries of a device
  * @in: The handover
  * @lu: The device

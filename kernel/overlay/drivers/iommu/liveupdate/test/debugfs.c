@@ -42,6 +42,7 @@ static void show_outgoing(struct seq_file *m, struct iommu_lu_out *out)
 static void show_incoming(struct seq_file *m, struct iommu_lu_in *in)
 {
 	unsigned int states[IOMMU_LU_FINISHED + 1] = {}, restored = 0;
+	unsigned int left = 0, written = 0;
 	struct iommu_lu_domain *domain;
 	struct iommu_lu_device *dev;
 	unsigned long i;
@@ -51,13 +52,18 @@ static void show_incoming(struct seq_file *m, struct iommu_lu_in *in)
 		    &in->attachments);
 	xa_for_each(&in->domain_slots, i, domain)
 		restored += !!domain->domain;
-	xa_for_each(&in->device_slots, i, dev)
+	xa_for_each(&in->device_slots, i, dev) {
 		states[dev->state]++;
+		left += dev->entries_left;
+		written += dev->entries_written;
+	}
 	seq_printf(m, "in_restored %u\n", restored);
 	seq_printf(m, "in_incoming %u\n", states[IOMMU_LU_INCOMING]);
 	seq_printf(m, "in_claimed %u\n", states[IOMMU_LU_CLAIMED]);
 	seq_printf(m, "in_rejected %u\n", states[IOMMU_LU_REJECTED]);
 	seq_printf(m, "in_finished %u\n", states[IOMMU_LU_FINISHED]);
+	seq_printf(m, "in_entries_left %u\n", left);
+	seq_printf(m, "in_entries_written %u\n", written);
 }
 
 static int liveupdate_show(struct seq_file *m, void *unused)
