@@ -14,6 +14,7 @@
 struct device;
 struct iommu_device;
 struct iommu_domain;
+struct iommu_group;
 struct iommu_lu_attachment_ser;
 struct iommu_lu_device_ser;
 struct iommu_lu_in;
@@ -287,6 +288,9 @@ struct iommu_liveupdate_ops {
 	})
 
 #ifdef CONFIG_IOMMU_LIVEUPDATE
+
+/* iommu.c */
+bool iommu_group_has_pasids(struct iommu_group *group);
 
 /* Old kernel, for the file handlers of iommufd and vfio */
 int iommu_lu_register(struct liveupdate_file_handler *fh);

@@ -36,7 +36,7 @@ void words_read(void)
 static const char *lookup(const char *text, const char *between,
 			  const char *key, char assign)
 {
-	static char answer[8][256];
+	static char answer[8][512];
 	static unsigned int turn;
 	size_t len = strlen(key);
 

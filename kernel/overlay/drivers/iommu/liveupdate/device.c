@@ -4,6 +4,8 @@
  */
 #define pr_fmt(fmt) "iommu: liveupdate: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/cleanup.h>
 #include <linux/iommu.h>
 #include <linux/iommu-liveupdate.h>
@@ -224,6 +226,19 @@ void iommu_lu_out_undo_device(struct iommu_lu_out *out,
 	kfree_rcu(lu, rcu);
 }
 
+/**
+ * iommu_lu_attached_to - To which domain is a device attached?
+ * @dev: The device
+ *
+ * Return: the domain of its DMA without a PASID, or NULL.
+ */
+VISIBLE_IF_KUNIT struct iommu_domain *iommu_lu_attached_to(struct device *dev)
+{
+	KUNIT_STATIC_STUB_REDIRECT(iommu_lu_attached_to, dev);
+
+	return iommu_get_domain_for_dev(dev);
+}
+
 /* Attach is refused from before this on, so the domain read here stays */
 static int preserve_attached(struct iommu_lu_device *lu, struct device *dev,
 			     phys_addr_t user)
@@ -233,7 +248,12 @@ static int preserve_attached(struct iommu_lu_device *lu, struct device *dev,
 
 	if (group_devices(dev) != 1)
 		return -EOPNOTSUPP;
-	domain = iommu_get_domain_for_dev(dev);
+	/* Nobody above keeps what leads to the domains of its PASIDs, see row B14 */
+	if (iommu_group_has_pasids(dev->iommu_group)) {
+		dev_err(dev, "live update: a PASID of it is attached\n");
+		return -EOPNOTSUPP;
+	}
+	domain = iommu_lu_attached_to(dev);
 	if (!domain || domain->cookie_type != IOMMU_COOKIE_IOMMUFD)
 		return -EPERM;
 	if (!domain->lu || domain->lu->state != IOMMU_LU_PRESERVED)
@@ -257,9 +277,10 @@ static int preserve_attached(struct iommu_lu_device *lu, struct device *dev,
  * iommu_lu_register(); may sleep.
  * Return: 0; -EPERM for a device that is not in the hands of an iommufd user;
  * -EINVAL when its domain is not preserved; -EOPNOTSUPP for a device that
- * cannot be carried over: not PCI, sharing its group or its requester ID, a VF,
- * a PF with VFs, or refused by the driver of its IOMMU; -EBUSY when it is preserved
- * or came from the previous kernel and is not finished; -ENOMEM.
+ * cannot be carried over: not PCI, sharing its group or its requester ID, with a
+ * PASID attached, a VF, a PF with VFs, or refused by the driver of its IOMMU;
+ * -EBUSY when it is preserved or came from the previous kernel and is not finished;
+ * -ENOMEM.
  */
 int iommu_lu_preserve_device(struct device *dev, phys_addr_t user)
 {

@@ -169,6 +169,10 @@ int iommu_lu_out_attachment(struct iommu_lu_out *out,
 			    struct iommu_lu_device *lu, struct device *dev,
 			    struct iommu_domain *domain, u32 pasid);
 
+#if IS_ENABLED(CONFIG_KUNIT)
+struct iommu_domain *iommu_lu_attached_to(struct device *dev);
+#endif
+
 /* probe.c */
 const char *iommu_lu_in_attach(struct iommu_lu_in *in,
 			       struct iommu_lu_device *lu, struct device *dev);

@@ -78,8 +78,6 @@ static int check_file(struct vfio_device_file *df,
 		return -EPERM;
 	if (!iommufd_lu_preserved_with(df->iommufd, args))
 		return -ENOENT;
-	if (!ida_is_empty(&vdev->pasids))
-		return -EOPNOTSUPP;
 	if (!vdev->iommufd_attached)
 		return -EINVAL;
 	return 0;
