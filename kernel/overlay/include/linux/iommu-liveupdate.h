@@ -207,6 +207,9 @@ typedef int (*iommu_lu_table_fn)(void *arg, phys_addr_t phys);
  * @domain_runs:       Tell @fn where @len bytes from @iova on lead, piece by
  *                     piece, until it returns an error. The range does not
  *                     change meanwhile. -ENOENT when not all of it is mapped.
+ * @domain_clear:      Let @len bytes from @iova on lead nowhere, in hardware too,
+ *                     and free no page of the table. The range is a map, and
+ *                     nobody else changes it meanwhile.
  * @unit_error:        What is wrong with the payload of a unit that was found?
  * @domain_error:      What is wrong with the payload of a domain?
  * @restore_domain:    Make a domain of a record, without reading the table; set
@@ -226,8 +229,8 @@ typedef int (*iommu_lu_table_fn)(void *arg, phys_addr_t phys);
  *
  * All may sleep but @jump, which is called with interrupts off on the only CPU
  * that is left. What preserves and unpreserves is called with lu_out.lock of
- * drivers/iommu/liveupdate/ held, @domain_runs with neither, the rest with the
- * lock of struct iommu_lu_in.
+ * drivers/iommu/liveupdate/ held, @domain_runs and @domain_clear with neither, the
+ * rest with the lock of struct iommu_lu_in.
  */
 struct iommu_liveupdate_ops {
 	u16 type;
@@ -259,6 +262,7 @@ struct iommu_liveupdate_ops {
 	void (*jump)(struct iommu_lu_unit *unit);
 	int (*domain_runs)(struct iommu_domain *domain, u64 iova, u64 len,
 			   iommu_lu_run_fn fn, void *arg);
+	void (*domain_clear)(struct iommu_domain *domain, u64 iova, u64 len);
 
 	const char *(*unit_error)(const struct iommu_lu_unit *unit);
 	const char *(*domain_error)(const struct iommu_lu_domain *lu);
@@ -299,6 +303,7 @@ int iommu_lu_preserve_domain(struct iommu_domain *domain, phys_addr_t user,
 void iommu_lu_unpreserve_domain(struct iommu_domain *domain);
 int iommu_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 			 iommu_lu_run_fn fn, void *arg);
+bool iommu_lu_domain_clear(struct iommu_domain *domain, u64 iova, u64 len);
 int iommu_lu_preserve_device(struct device *dev, phys_addr_t user);
 void iommu_lu_unpreserve_device(struct device *dev);
 int iommu_lu_freeze_device(struct device *dev);

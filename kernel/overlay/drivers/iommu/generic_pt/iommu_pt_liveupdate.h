@@ -20,7 +20,8 @@
  * preserve() walks the table and gives each of its pages to KHO; the pages stay
  * where they are and the hardware goes on walking them. From then until
  * unpreserve() the caller keeps the table unchanged, otherwise a page that was
- * added later would be lost, and a page that was freed would be kept.
+ * added later would be lost, and a page that was freed would be kept. What has to
+ * be taken out of it all the same is taken out by clear(), which frees no page.
  *
  * In the next kernel restore() makes a table around the page that was the top.
  * It looks at no other page, so its cost does not depend on what is mapped.
@@ -34,6 +35,7 @@
 	CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), unpreserve)
 #define pt_iommu_restore CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), restore)
 #define pt_iommu_visit CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), visit)
+#define pt_iommu_clear CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), clear)
 #define pt_iommu_runs CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), runs)
 
 /* A walk over all tables: nr visited, max limit; where they are written down */
@@ -307,6 +309,44 @@ int pt_iommu_runs(struct pt_iommu_table *fmt_table, u64 iova, u64 len,
 	return ret ?: NS(give_run)(&run);
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_runs, "GENERIC_PT_IOMMU");
+
+static __always_inline int NS(do_clear)(struct pt_range *range, void *arg,
+					unsigned int level,
+					struct pt_table_p *table,
+					pt_level_fn_t descend_fn)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	unsigned int num_lg2;
+	int ret;
+
+	for_each_pt_level_entry(&pts) {
+		if (pts.type == PT_ENTRY_TABLE) {
+			ret = pt_descend(&pts, arg, descend_fn);
+			if (ret)
+				return ret;
+		}
+		if (pts.type != PT_ENTRY_OA)
+			continue;
+		num_lg2 = pt_entry_num_contig_lg2(&pts);
+		pt_clear_entries(&pts, num_lg2);
+		flush_writes_range(&pts, pts.index,
+				   pts.index + log2_to_int(num_lg2));
+	}
+	return 0;
+}
+
+PT_MAKE_LEVELS(NS(walk_clear), NS(do_clear));
+
+int pt_iommu_clear(struct pt_iommu_table *fmt_table, u64 iova, u64 len)
+{
+	struct pt_range range;
+	int ret;
+
+	ret = make_range(common_from_iommu(&fmt_table->iommu), &range, iova,
+			 len);
+	return ret ?: pt_walk_range(&range, NS(walk_clear), NULL);
+}
+EXPORT_SYMBOL_NS_GPL(pt_iommu_clear, "GENERIC_PT_IOMMU");
 
 static int NS(visit_tables)(struct pt_range *range, void *arg,
 			    unsigned int level, struct pt_table_p *table)

@@ -943,6 +943,7 @@ static struct kunit_case iommu_lu_test_cases[] = {
 	KUNIT_CASE_FMT(test_lu_alias),
 	KUNIT_CASE_FMT(test_lu_runs),
 	KUNIT_CASE_FMT(test_lu_runs_end),
+	KUNIT_CASE_FMT(test_lu_clear),
 	{},
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Test where a range of IOVAs is said to lead, for every format that is built
+ * Test where a range of IOVAs is said to lead, and to let it lead nowhere, for every
+ * format that is built
  */
 #ifndef __GENERIC_PT_KUNIT_IOMMU_PT_RUNS_H
 #define __GENERIC_PT_KUNIT_IOMMU_PT_RUNS_H
 
+#define pt_iommu_clear CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), clear)
 #define pt_iommu_runs CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), runs)
 
 /* What is asked for, and what was told so far */
@@ -96,6 +98,49 @@ static void test_lu_runs_end(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, iommu_unmap(&lu->old.domain, odd + step,
 					  va + len - odd - step),
 			va + len - odd - step);
+}
+
+static void lu_expect_cleared(struct kunit *test, pt_vaddr_t va, pt_vaddr_t len)
+{
+	struct lu_priv *lu = test->priv;
+	pt_vaddr_t step = max(lu->old.smallest_pgsz, len / 1024);
+	unsigned int left = 0;
+
+	KUNIT_ASSERT_EQ(test, pt_iommu_clear(&lu->old.fmt_table, va, len), 0);
+	for (pt_vaddr_t at = va; at < va + len; at += step)
+		left += !!iommu_iova_to_phys(&lu->old.domain, at);
+	KUNIT_EXPECT_EQ(test, left, 0);
+}
+
+/* Two tables full of pages, and every second map, are taken out of what is kept */
+static void test_lu_clear(struct kunit *test)
+{
+	struct lu_priv *lu = test->priv;
+	pt_vaddr_t step = lu->old.smallest_pgsz, len = 1024 * step;
+	pt_vaddr_t va = lu_random_va(lu, 2 * len);
+	pt_oaddr_t oa = lu_random_oa(lu, 2 * len);
+	unsigned long nr;
+
+	for (pt_vaddr_t at = 0; at < len; at += step)
+		KUNIT_ASSERT_EQ(test, iommu_map(&lu->old.domain, va + at,
+						oa + at, step, IOMMU_READ,
+						GFP_KERNEL), 0);
+	lu_fill(test, LU_MAPS / 2);
+	lu_preserve(test);
+	nr = lu->nr_pages;
+
+	lu_expect_cleared(test, va, len);
+	for (unsigned int i = 0; i < lu->nr_maps; i += 2)
+		lu_expect_cleared(test, lu->maps[i].va, lu->maps[i].len);
+	for (unsigned int i = 1; i < lu->nr_maps; i += 2)
+		check_iova(test, lu->maps[i].va, lu->maps[i].oa, step);
+
+	/* None of its pages is free, nor lost */
+	iommu_lu_kunit_expect(test, &lu->start, nr);
+	lu_unpreserve(lu);
+	KUNIT_EXPECT_EQ(test, lu->unpreserved, nr);
+	KUNIT_EXPECT_EQ(test, lu->stray, 0);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&lu->pages));
 }
 
 #endif /* __GENERIC_PT_KUNIT_IOMMU_PT_RUNS_H */

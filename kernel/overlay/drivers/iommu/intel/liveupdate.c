@@ -110,6 +110,20 @@ static int intel_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 	return -EOPNOTSUPP;
 }
 
+static void intel_lu_domain_clear(struct iommu_domain *domain, u64 iova,
+				  u64 len)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+	int ret;
+
+	if (intel_domain_is_fs_paging(dmar_domain))
+		ret = pt_iommu_x86_64_clear(&dmar_domain->fspt, iova, len);
+	else
+		ret = pt_iommu_vtdss_clear(&dmar_domain->sspt, iova, len);
+	WARN_ON(ret);
+	cache_tag_flush_range(dmar_domain, iova, iova + len - 1, 1);
+}
+
 /* ---- The new kernel: domains and devices ---------------------------------- */
 
 static struct intel_iommu *any_iommu(void)
@@ -490,6 +504,7 @@ const struct iommu_liveupdate_ops intel_liveupdate_ops = {
 	.unpreserve_attachment	= intel_lu_unpreserve_attachment,
 	.jump			= intel_lu_jump,
 	.domain_runs		= intel_lu_domain_runs,
+	.domain_clear		= intel_lu_domain_clear,
 	.unit_error		= intel_lu_unit_error,
 	.domain_error		= intel_lu_domain_error,
 	.restore_domain		= intel_lu_restore_domain,

@@ -198,6 +198,28 @@ int iommu_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 }
 EXPORT_SYMBOL_GPL(iommu_lu_domain_runs);
 
+/**
+ * iommu_lu_domain_clear - Let a range of IOVAs lead nowhere
+ * @domain: The domain
+ * @iova:   The first one
+ * @len:    How many bytes, a whole map
+ *
+ * Unlike iommu_unmap() this frees none of its pages, which may be preserved.
+ *
+ * Context: May sleep; with the range changed by nobody else.
+ * Return: false when the driver cannot preserve this domain, and nothing was done.
+ */
+bool iommu_lu_domain_clear(struct iommu_domain *domain, u64 iova, u64 len)
+{
+	const struct iommu_liveupdate_ops *ops = iommu_lu_domain_ops(domain);
+
+	if (!ops)
+		return false;
+	ops->domain_clear(domain, iova, len);
+	return true;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_domain_clear);
+
 /* ---- The new kernel ------------------------------------------------------ */
 
 /* A unit that the domain is used with, NULL for none */

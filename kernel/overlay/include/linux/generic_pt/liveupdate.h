@@ -70,6 +70,11 @@ struct pt_run_walk {
  *	keeps the range as it is meanwhile.
  *	Return: 0; -ENOENT when not all of it is mapped; -ERANGE, -EOVERFLOW when
  *	the table cannot map it; or what @fn returns.
+ *
+ * pt_iommu_<fmt>_clear() - Let @len bytes from @iova on lead nowhere, which is a
+ *	whole map or several. No page of the table is freed. The caller flushes
+ *	what the hardware has cached, and changes nothing in the range meanwhile.
+ *	Return: 0; -ERANGE, -EOVERFLOW when the table cannot map it.
  */
 #define IOMMU_PT_LIVEUPDATE(fmt)                                               \
 	int pt_iommu_##fmt##_preserve(struct pt_iommu_##fmt *table,            \
@@ -84,7 +89,9 @@ struct pt_run_walk {
 	int pt_iommu_##fmt##_visit(struct pt_iommu_##fmt *table,               \
 				   iommu_lu_table_fn fn, void *arg);           \
 	int pt_iommu_##fmt##_runs(struct pt_iommu_##fmt *table, u64 iova,      \
-				  u64 len, pt_iommu_run_fn fn, void *arg)
+				  u64 len, pt_iommu_run_fn fn, void *arg);     \
+	int pt_iommu_##fmt##_clear(struct pt_iommu_##fmt *table, u64 iova,     \
+				   u64 len)
 
 IOMMU_PT_LIVEUPDATE(amdv1);
 IOMMU_PT_LIVEUPDATE(amdv1_mock);
