@@ -17,7 +17,6 @@
 #include <linux/liveupdate-devices.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
-#include <linux/pagemap.h>
 #include <linux/slab.h>
 
 #include "io_pagetable.h"
@@ -28,11 +27,10 @@
  * DOC: iommufd live update
  *
  * A user marks the HWPTs to keep and then preserves the iommufd in a session.
- * Preserve proves, page frame by page frame, that everything these HWPTs map is
- * memory of memfds that the session has preserved before: the device goes on
- * writing to it while no kernel is there to stop it. The IOAS of each of them is
- * then fixed, nothing can be mapped or unmapped, and the page tables are given
- * to the IOMMU core. Closing the session lifts all this in reverse.
+ * Preserve proves (liveupdate-maps.c) that everything these HWPTs map may be
+ * written to while no kernel is there to stop it. The IOAS of each of them is then
+ * fixed, nothing can be mapped or unmapped, and the page tables are given to the
+ * IOMMU core. Closing the session lifts all this in reverse.
  *
  * In the new kernel the iommufd is retrieved as a new file with one object for
  * each kept HWPT. Its page table is immutable, it is on an empty IOAS that
@@ -338,129 +336,6 @@ bool iommufd_lu_preserved_with(struct iommufd_ctx *ictx,
 }
 EXPORT_SYMBOL_NS_GPL(iommufd_lu_preserved_with, "IOMMUFD");
 
-/* A mapping that is to be proven, from its first page on */
-struct proof {
-	struct address_space *map;
-	u64 iova;
-	pgoff_t index;
-};
-
-/* How many pages from this one on are of one folio, and those of the file */
-static unsigned long folio_run(const struct proof *proof, struct page *page,
-			       pgoff_t index)
-{
-	struct folio *folio = page_folio(page);
-	unsigned long skip = folio_page_idx(folio, page);
-
-	if (folio->mapping != proof->map || folio->index + skip != index)
-		return 0;
-	return folio_nr_pages(folio) - skip;
-}
-
-/*
- * A folio that leaves its file loses its mapping. This one was pinned when it
- * was mapped, so it can be asked which page of which file it is. The head of a
- * folio answers by itself; its other pages have no mapping.
- */
-static int check_run(void *arg, u64 iova, phys_addr_t phys, u64 len)
-{
-	const struct proof *proof = arg;
-	pgoff_t index = proof->index + ((iova - proof->iova) >> PAGE_SHIFT);
-	unsigned long nr = len >> PAGE_SHIFT, take;
-	struct page *page;
-
-	cond_resched();
-	if (!pfn_valid(PHYS_PFN(phys)))
-		return -EINVAL;
-	page = pfn_to_page(PHYS_PFN(phys));
-	for (;; nr -= take, page += take, index += take) {
-		for (; nr; nr--, page++, index++) {
-			const struct folio *head = (struct folio *)page;
-
-			if (head->mapping != proof->map || head->index != index)
-				break;
-		}
-		if (!nr)
-			return 0;
-		take = min(nr, folio_run(proof, page, index));
-		if (!take)
-			return -EINVAL;
-	}
-}
-
-/*
- * The file being preserved says nothing about a page that was punched out of it
- * after it was mapped: the mapping still leads to the old page, which is in no
- * file and would be reused. So each frame is asked. The file is frozen and its
- * pages are pinned, so what is found now stays.
- */
-static int check_area(const struct liveupdate_file_op_args *args,
-		      struct iommu_domain *domain, struct iopt_area *area)
-{
-	struct iopt_pages *pages = area->pages;
-	unsigned long iova = iopt_area_iova(area);
-	struct proof proof = {};
-	int rc;
-
-	if (!pages)
-		return -EBUSY;
-	if (pages->type != IOPT_ADDRESS_FILE ||
-	    !liveupdate_depend(args, pages->file))
-		return -EINVAL;
-
-	proof.map = pages->file->f_mapping;
-	proof.iova = ALIGN_DOWN(iova, PAGE_SIZE);
-	proof.index = (pages->start + iopt_area_start_byte(area, iova)) >>
-		      PAGE_SHIFT;
-	rc = iommu_lu_domain_runs(domain, proof.iova,
-				  (iopt_area_last_iova(area) | ~PAGE_MASK) -
-					  proof.iova + 1, check_run, &proof);
-	/* All of an area is mapped, what else would it be */
-	return rc == -ENOENT ? -EINVAL : rc;
-}
-
-static void unlock_areas(struct io_pagetable *iopt, struct iopt_area *end)
-{
-	struct iopt_area *area;
-
-	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area != end;
-	     area = iopt_area_iter_next(area, 0, ULONG_MAX))
-		area->num_locks--;
-}
-
-static int fix_ioas(const struct liveupdate_file_op_args *args,
-		    struct iommufd_hwpt_paging *hwpt)
-{
-	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_PROVE);
-	struct io_pagetable *iopt = &hwpt->ioas->iopt;
-	struct iopt_area *area;
-	int rc;
-
-	guard(rwsem_read)(&iopt->domains_rwsem);
-	guard(rwsem_write)(&iopt->iova_rwsem);
-	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
-	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		rc = check_area(args, hwpt->common.domain, area);
-		if (rc) {
-			unlock_areas(iopt, area);
-			return rc;
-		}
-		area->num_locks++;
-	}
-	iopt->lu_fixed++;
-	return 0;
-}
-
-static void unfix_ioas(struct iommufd_hwpt_paging *hwpt)
-{
-	struct io_pagetable *iopt = &hwpt->ioas->iopt;
-
-	guard(rwsem_read)(&iopt->domains_rwsem);
-	guard(rwsem_write)(&iopt->iova_rwsem);
-	unlock_areas(iopt, NULL);
-	iopt->lu_fixed--;
-}
-
 static int preserve_hwpt(const struct liveupdate_file_op_args *args,
 			 struct iommufd_hwpt_paging *hwpt,
 			 struct iommufd_lu_hwpt_ser *ser)
@@ -474,7 +349,7 @@ static int preserve_hwpt(const struct liveupdate_file_op_args *args,
 	if (!refcount_inc_not_zero(&hwpt->common.obj.users))
 		return -EBUSY;
 
-	rc = fix_ioas(args, hwpt);
+	rc = iommufd_lu_fix_ioas(args, hwpt);
 	if (rc)
 		goto err_users;
 	rc = iommu_lu_preserve_domain(hwpt->common.domain, virt_to_phys(ser),
@@ -491,7 +366,7 @@ static int preserve_hwpt(const struct liveupdate_file_op_args *args,
 	return 0;
 
 err_unfix:
-	unfix_ioas(hwpt);
+	iommufd_lu_unfix_ioas(hwpt->ioas);
 err_users:
 	refcount_dec(&hwpt->common.obj.users);
 	return rc;
@@ -506,7 +381,7 @@ static void unpreserve_hwpts(struct iommufd_lu *lu, u64 nr)
 		if (!nr--)
 			break;
 		iommu_lu_unpreserve_domain(hwpt->common.domain);
-		unfix_ioas(hwpt);
+		iommufd_lu_unfix_ioas(hwpt->ioas);
 		refcount_dec(&hwpt->common.obj.users);
 	}
 }
@@ -574,6 +449,18 @@ static void iommufd_lu_file_unpreserve(struct liveupdate_file_op_args *args)
 
 static int iommufd_lu_file_freeze(struct liveupdate_file_op_args *args)
 {
+	struct iommufd_ctx *ictx = args->file->private_data;
+	struct iommufd_hwpt_paging *hwpt;
+	unsigned long token;
+	int rc;
+
+	scoped_guard(mutex, &ictx->lu->lock) {
+		xa_for_each(&ictx->lu->tokens, token, hwpt) {
+			rc = iommufd_lu_check_bars(ictx, hwpt->ioas);
+			if (rc)
+				return rc;
+		}
+	}
 	return iommu_lu_freeze();
 }
 
