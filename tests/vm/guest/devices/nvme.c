@@ -68,6 +68,20 @@ static uint64_t page_of(const struct nvme *d, uint32_t read)
 	return buffers_page(&d->state->pages, d->memory, read);
 }
 
+static void *data_of(const struct nvme *d, uint32_t read)
+{
+	if (d->window)
+		return d->window + read * PAGE_BYTES;
+	return memory_at(d->memory, page_of(d, read));
+}
+
+static uint64_t iova_of(const struct nvme *d, uint32_t read)
+{
+	if (d->state->window)
+		return d->state->window + read * PAGE_BYTES;
+	return memory_iova(page_of(d, read));
+}
+
 static uint8_t *turn_of(const struct nvme *d, uint32_t read)
 {
 	uint8_t *turns = memory_at(d->memory, d->state->turn);
@@ -85,7 +99,7 @@ static uint32_t block_of(const struct nvme *d, uint32_t read)
 
 static bool is_data(const struct nvme *d, uint32_t read)
 {
-	const uint64_t *p = memory_at(d->memory, page_of(d, read));
+	const volatile uint64_t *p = data_of(d, read);
 	uint64_t block = block_of(d, read);
 
 	for (unsigned int i = 0; i < PAGE_BYTES / 8; i++) {
@@ -102,6 +116,9 @@ bool nvme_page_whole(const struct nvme *d, uint32_t read)
 {
 	bool busy = *turn_of(d, read) & 1;
 
+	/* Then no page of the memory is touched */
+	if (d->window)
+		return canary_whole(d->memory, page_of(d, read), PAGE_BYTES);
 	if (is_data(d, read))
 		return true;
 	return busy && canary_whole(d->memory, page_of(d, read), PAGE_BYTES);
@@ -217,6 +234,12 @@ int nvme_start(struct nvme *d)
 	return rc;
 }
 
+void nvme_read_into(struct nvme *d, uint64_t iova, void *base)
+{
+	d->state->window = iova;
+	d->window = base;
+}
+
 static void queue_read(struct nvme *d, uint32_t read)
 {
 	struct nvme_state *s = d->state;
@@ -226,7 +249,7 @@ static void queue_read(struct nvme *d, uint32_t read)
 	sq[s->sq_tail] = (struct command){
 		.cdw0 = IO_READ | read << 16,
 		.nsid = 1,
-		.prp1 = memory_iova(page_of(d, read)),
+		.prp1 = iova_of(d, read),
 		.cdw10 = block_of(d, read),
 		.cdw12 = BLOCKS_PER_READ - 1,
 	};
@@ -281,7 +304,10 @@ static void read_again(struct nvme *d)
 		if (*turn & 1)
 			continue;
 		*turn += 2;
-		canary_fill(d->memory, page_of(d, read), PAGE_BYTES);
+		if (d->window)
+			memset(data_of(d, read), 0, PAGE_BYTES);
+		else
+			canary_fill(d->memory, page_of(d, read), PAGE_BYTES);
 		queue_read(d, read);
 	}
 	if (s->sq_tail != before)

@@ -31,6 +31,7 @@ struct nvme_state {
 	uint64_t admin_sq;
 	uint64_t admin_cq;
 	struct buffers pages; /* one per read slot */
+	uint64_t window; /* or the address of other memory to read into */
 	uint64_t turn; /* offset of a byte per read slot: reads done there */
 
 	uint64_t submitted;
@@ -45,6 +46,7 @@ struct nvme {
 	struct memory *memory;
 	struct vfio *vfio; /* NULL while its registers are out of reach */
 	bool raises; /* an interrupt for what it has done; said before it starts */
+	unsigned char *window; /* that memory, a page per read slot */
 	bool endless; /* read again into a page once it is checked */
 	/*
 	 * Or only as far as so many are always in flight: however slow the
@@ -56,6 +58,8 @@ struct nvme {
 int nvme_setup(struct nvme *d, struct memory *m, struct nvme_state *state,
 	       uint32_t reads, int buffers, uint32_t queue);
 int nvme_start(struct nvme *d);
+/* Reads go elsewhere: to @iova, which is at @base. Before the first of them. */
+void nvme_read_into(struct nvme *d, uint64_t iova, void *base);
 /* Puts a read into every slot, with one ring of the doorbell. */
 void nvme_submit_all(struct nvme *d);
 /* No more than is in flight now, unless it is endless. */

@@ -142,6 +142,31 @@ int vfio_map_bar(struct vfio *v, unsigned int index)
 	return 0;
 }
 
+int vfio_dmabuf(const struct vfio *v, unsigned int index, uint64_t bytes)
+{
+	union {
+		struct vfio_device_feature feature;
+		char room[sizeof(struct vfio_device_feature) +
+			  sizeof(struct vfio_device_feature_dma_buf) +
+			  sizeof(struct vfio_region_dma_range)];
+	} cmd = {
+		.feature = {
+			.argsz = sizeof(cmd.room),
+			.flags = VFIO_DEVICE_FEATURE_GET |
+				 VFIO_DEVICE_FEATURE_DMA_BUF,
+		},
+	};
+	struct vfio_device_feature_dma_buf *buf = (void *)cmd.feature.data;
+	int fd;
+
+	buf->region_index = VFIO_PCI_BAR0_REGION_INDEX + index;
+	buf->open_flags = O_RDWR | O_CLOEXEC;
+	buf->nr_ranges = 1;
+	buf->dma_ranges[0].length = bytes;
+	fd = ioctl(v->fd, VFIO_DEVICE_FEATURE, &cmd);
+	return fd < 0 ? -errno : fd;
+}
+
 static int pt_call(int fd, unsigned long cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) ? -errno : 0;

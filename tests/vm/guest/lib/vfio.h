@@ -36,6 +36,8 @@ int vfio_reset(const struct vfio *v);
 int vfio_hot_reset(const struct vfio *v);
 /* One BAR, where vfio_read32() and vfio_write32() then are. */
 int vfio_map_bar(struct vfio *v, unsigned int index);
+/* A BAR as a dma-buf, to be mapped for devices with IOMMU_IOAS_MAP_FILE. */
+int vfio_dmabuf(const struct vfio *v, unsigned int index, uint64_t bytes);
 /* An eventfd that one of VFIO_PCI_..._IRQ_INDEX signals, or -errno. */
 int vfio_event(const struct vfio *v, unsigned int index);
 /* Signals it as the device would; and, for INTx, lets it be signalled again. */
