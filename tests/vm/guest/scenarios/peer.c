@@ -5,8 +5,12 @@
  * through the restored ones, and through new ones. Both devices are of one session.
  */
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
+#include "counts.h"
 #include "iommufd.h"
+#include "klog.h"
 #include "luo.h"
 #include "owner.h"
 #include "peer.h"
@@ -15,6 +19,7 @@
 #include "traffic.h"
 
 #define SESSION "peer"
+#define WAIT_S 30
 
 static struct vm vm;
 static struct peer peer;
@@ -120,6 +125,76 @@ static int peer_new(unsigned int stage)
 	owner_account(&vm);
 	return rc ? -1 : 0;
 }
+
+/* Memory space off and on again: whoever has mapped the BAR has lost it. */
+static int blink(void)
+{
+	uint16_t cmd;
+	int rc = vfio_read16(&peer.vfio, PCI_COMMAND, &cmd);
+
+	if (!rc)
+		rc = vfio_write16(&peer.vfio, PCI_COMMAND,
+				  cmd & ~PCI_COMMAND_MEMORY);
+	return rc ? rc : vfio_write16(&peer.vfio, PCI_COMMAND, cmd);
+}
+
+/* What the kernel says of a transfer that the IOMMU blocks. */
+static bool blocked(void)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "fault addr %#llx",
+		 PEER_IOVA >> 24);
+	for (int i = 0; i < WAIT_S * 10; i++) {
+		if (klog_has(text))
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
+/*
+ * The BAR is there, its tables are preserved, and nothing is to be lost of them;
+ * but its user has taken it away for a moment, and so it leads nowhere.
+ */
+static int gone(unsigned int stage)
+{
+	struct counts before;
+	int rc;
+
+	(void)stage;
+	if (begin() || lost("counts", counts_read(&before)) ||
+	    owner_preserve(&vm) ||
+	    lost("peer-preserve", luo_preserve(vm.session, peer.vfio.fd,
+					       TOKEN_PEER)))
+		return -1;
+	check("works", device_await(vm_nvme(&vm), 20), "reads into the BAR");
+	check("not-blocked", !klog_has("fault addr"), "no transfer was blocked");
+	/* Who looks at the BAR while it is not there is killed */
+	owner_reads_done(&vm);
+	pump_stop(&vm.pump);
+	check_rc("blink", blink(), 0);
+	/* One read: QEMU 7.2 dies of cancelling a thousand that were blocked */
+	vm_nvme(&vm)->nvme.least = 1;
+	nvme_poll(&vm_nvme(&vm)->nvme);
+	nvme_last_reads(&vm_nvme(&vm)->nvme);
+	check("blocked", blocked(), "reads into the BAR are blocked");
+	close(vm.session);
+	vm.session = -1;
+	counts_check("undone", &before);
+	peer_close(&peer);
+	rc = owner_unbind(&vm);
+	rc |= lost("peer-unbind", pci_unbind(peer.bdf));
+	owner_account(&vm);
+	return rc ? -1 : 0;
+}
+
+static const struct scenario peer_gone = {
+	.name = "peer-gone",
+	.description = "a BAR that is taken away from a preserved table",
+	.stages = { gone },
+};
+SCENARIO(peer_gone);
 
 static const struct scenario peer_scenario = {
 	.name = "peer",
