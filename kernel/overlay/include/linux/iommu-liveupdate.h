@@ -291,10 +291,10 @@ struct iommu_liveupdate_ops {
 		(type *)(ser)->payload;					\
 	})
 
-#ifdef CONFIG_IOMMU_LIVEUPDATE
-
 /* iommu.c */
 bool iommu_group_has_pasids(struct iommu_group *group);
+
+#ifdef CONFIG_IOMMU_LIVEUPDATE
 
 /* Old kernel, for the file handlers of iommufd and vfio */
 int iommu_lu_register(struct liveupdate_file_handler *fh);
