@@ -278,7 +278,7 @@ static int preserve_attached(struct iommu_lu_device *lu, struct device *dev,
  * Return: 0; -EPERM for a device that is not in the hands of an iommufd user;
  * -EINVAL when its domain is not preserved; -EOPNOTSUPP for a device that
  * cannot be carried over: not PCI, sharing its group or its requester ID, with a
- * PASID attached, a VF, a PF with VFs, or refused by the driver of its IOMMU;
+ * PASID attached, a PF with VFs, or refused by the driver of its IOMMU;
  * -EBUSY when it is preserved or came from the previous kernel and is not finished;
  * -ENOMEM.
  */
