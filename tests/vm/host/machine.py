@@ -9,6 +9,7 @@ One statement per line, '#' starts a comment:
                                    else one that is fetched and unpacked beside it
     memory SIZE / cpus N           -m and -smp
     accel TEXT                     how the CPUs are emulated; the last one counts
+    unit QEMU-SPEC                 the IOMMU, if there is one; the last one counts
     option TEXT...                 passed to QEMU as it stands
     append TEXT...                 added to the kernel command line
     port ID ADDR [QEMU-PROPERTIES] a PCIe root port on the root bus
@@ -106,6 +107,7 @@ class Machine:
         self.cpus = 2
         self.iommu = "none"
         self.interrupts = False
+        self.unit = ""
         self.options: List[str] = []
         self.append: List[str] = []
         self.ports: List[Port] = []
@@ -181,7 +183,7 @@ class Machine:
         self.devices = [d._replace(iops=max(10, d.iops // 4)) for d in self.devices]
 
     def statement(self, verb: str, words: List[str]) -> None:
-        if verb in ("qemu", "memory", "accel", "iommu"):
+        if verb in ("qemu", "memory", "accel", "iommu", "unit"):
             setattr(self, verb, " ".join(words))
         elif verb == "cpus":
             self.cpus = int(words[0])

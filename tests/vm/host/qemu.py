@@ -281,7 +281,8 @@ class Qemu:
             looks, last = (looks + 1 if now == last else 0), now
 
     def _devices(self) -> List[str]:
-        argv: List[str] = []
+        """The IOMMU first: it is to know of all the others."""
+        argv = ["-device", self.machine.unit] if self.machine.unit else []
         for number, port in enumerate(self.machine.ports, start=1):
             argv += ["-device", f"pcie-root-port,id={port.ident},bus=pcie.0,addr={port.addr},"
                      f"chassis={number},slot={number}{port.more}"]
