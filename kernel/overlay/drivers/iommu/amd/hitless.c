@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Replace a device's domain without a moment in which its DMA is blocked
+ */
+#define pr_fmt(fmt) "AMD-Vi: " fmt
+
+#include <linux/cleanup.h>
+#include <linux/iommu.h>
+#include <linux/iommu-liveupdate.h>
+#include <linux/pci.h>
+
+#include "amd_iommu.h"
+#include "liveupdate.h"
+
+/**
+ * DOC: Replacing a domain
+ *
+ * A transfer is to be translated by the old or by the new domain. Where an entry of
+ * the device table leads is in its lower half, which is written at once; the upper
+ * half is the same for two domains with host page tables. Then what is cached of the
+ * entry, and of the old domain, is invalidated. Until that is done both domains are
+ * in use.
+ *
+ * Locks: dev_data->mutex, as for each attach. domain->lock of the new domain is held
+ * while the entry is written: whoever makes the table a level taller changes the
+ * entries of all its devices under it, so the top that is written last is the right
+ * one.
+ */
+
+static bool is_v1(const struct protection_domain *domain)
+{
+	return domain->domain.type & __IOMMU_DOMAIN_PAGING &&
+	       domain->pd_mode == PD_MODE_V1;
+}
+
+static int other_alias(struct pci_dev *pdev, u16 alias, void *data)
+{
+	return alias != *(u16 *)data;
+}
+
+static bool can_replace(const struct protection_domain *from,
+			const struct protection_domain *to,
+			struct iommu_dev_data *dev_data)
+{
+	u16 devid = dev_data->devid;
+
+	if (!is_v1(from) || !is_v1(to) || !dev_is_pci(dev_data->dev) ||
+	    dev_data->gcr3_info.gcr3_tbl || dev_data->ats_enabled ||
+	    dev_data->ppr || from->dirty_tracking != to->dirty_tracking)
+		return false;
+	return !pci_for_each_dma_alias(to_pci_dev(dev_data->dev), other_alias,
+				       &devid) &&
+	       !amd_lu_shared_rid(get_amd_iommu_from_dev(dev_data->dev)->pci_seg,
+				  devid);
+}
+
+static void write_entry(struct iommu_dev_data *dev_data,
+			struct protection_domain *to)
+{
+	struct pt_iommu_amdv1_hw_info info;
+	struct dev_table_entry new = {};
+
+	lockdep_assert_held(&to->lock);
+
+	pt_iommu_amdv1_hw_info(&to->amdv1, &info);
+	amd_iommu_make_clear_dte(dev_data, &new);
+	amd_iommu_set_dte_v1(dev_data, to, to->id, &info, &new);
+	amd_iommu_update_dte(get_amd_iommu_from_dev(dev_data->dev), dev_data,
+			     &new);
+}
+
+static int replace(struct iommu_dev_data *dev_data,
+		   struct protection_domain *from, struct protection_domain *to)
+{
+	struct amd_iommu *iommu = get_amd_iommu_from_dev(dev_data->dev);
+	int ret;
+
+	/* An unmap from now on has to reach the unit through both domains */
+	ret = pdom_attach_iommu(iommu, to);
+	if (ret)
+		return ret;
+
+	scoped_guard(spinlock_irqsave, &from->lock)
+		list_del(&dev_data->list);
+	scoped_guard(spinlock_irqsave, &to->lock) {
+		dev_data->domain = to;
+		list_add(&dev_data->list, &to->dev_list);
+		write_entry(dev_data, to);
+	}
+	scoped_guard(spinlock_irqsave, &from->lock)
+		amd_iommu_domain_flush_pages(from, 0, U64_MAX,
+					     CMD_INV_IOMMU_PAGES_PDE_MASK);
+	pdom_detach_iommu(iommu, from);
+	return 0;
+}
+
+/**
+ * amd_replace_hitless - Attach a device to another domain, DMA going on
+ * @domain: The new domain
+ * @dev:    The device
+ *
+ * A transfer is translated by the old or by the new domain, never refused.
+ * Both have to map what the device uses meanwhile.
+ *
+ * Context: With group->mutex held; may sleep.
+ * Return: 0 when it is done; 1 when it cannot be done this way, nothing has
+ * changed and the ordinary attach is to be used; -EBUSY when that would stop a
+ * device that came from the previous kernel; -ENOMEM, the device goes on with the
+ * old domain.
+ */
+int amd_replace_hitless(struct protection_domain *domain, struct device *dev)
+{
+	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
+	struct protection_domain *old = dev_data->domain;
+
+	if (!old)
+		return 1;
+	guard(mutex)(&dev_data->mutex);
+	if (can_replace(old, domain, dev_data))
+		return replace(dev_data, old, domain);
+	return domain->domain.type & __IOMMU_DOMAIN_PAGING &&
+	       iommu_lu_domain_restored(&old->domain) ? -EBUSY : 1;
+}
