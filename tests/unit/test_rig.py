@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import unittest
+import unittest.mock
 import xml.dom.minidom
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,8 +25,8 @@ sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
 from host import (cases, frames, initrd, judge, machine, media, modules, parallel,  # noqa: E402
-                 picture, qemu, report, runner, selftest, sender, splats, timeline, twins,
-                 wire, witness)
+                 picture, qemu, report, runner, selftest, sender, splats, table, timeline,
+                 twins, wire, witness)
 from host.base import RigError  # noqa: E402
 
 MS = 1_000_000
@@ -407,6 +408,18 @@ class Witness(unittest.TestCase):
         self.assertEqual(trace.faults, [witness.Fault(SECOND + 1000, 0x30, 1, 0x1000, True)])
         self.assertEqual(trace.nic_resets, [2 * SECOND])
 
+    def test_amd(self):
+        """What was refused led to no address; the rest is not counted."""
+        lines = [f"2026-11-21T05:44:{second:02}.000000Z amdvi_{what}" for second, what in (
+            (11, "control_status MMIO_STATUS state 0x482"),
+            (12, "control_status MMIO_STATUS state 0x31483"),
+            (13, "translation_result devid: 00:04.0 gpa 0x141525000 hpa 0x3fc2000"),
+            (14, "translation_result devid: 00:05.0 gpa 0x141525010 hpa 0x0"),
+            (15, "control_status MMIO_STATUS state 0x31482"))]
+        seen = witness.parse(iter(lines))
+        self.assertEqual([on for _, on in seen.translation], [True, False])
+        self.assertEqual([(f.source, f.addr) for f in seen.faults], [(0x28, 0x141525010)])
+
     def test_bus_master_of_kept_devices_only(self):
         self.assertEqual(self.saw().bus_master_off, ["00:05.0"])
         self.assertEqual(self.saw(gaps=[(1_250 * MS, None)]).bus_master_off, [])
@@ -497,6 +510,47 @@ class Witness(unittest.TestCase):
         self.assertEqual(self.saw(last_event=10 * SECOND).translation_off, 2)
 
 
+class DeviceTable(unittest.TestCase):
+    """With hands that read what the test says."""
+
+    def setUp(self):
+        self.memory = {0xFED80018: 0x1483, 0xFED80000: 0x7E001FF}
+        found = machine.load("q35-intel+amd")
+        for source in (*found.kept_sources(), *found.intruder_sources()):
+            self.memory[0x7E00000 + 32 * source] = 0x1
+        hands = unittest.mock.Mock()
+        hands.quad = self.memory.get
+        self.table = table.Table(found, hands)
+        self.table.event("freeze")
+
+    def test_nothing_to_say(self):
+        self.table.look()
+        self.table.look()
+        self.assertEqual((self.table.invalid_said(), self.table.changed_said()), ([], []))
+
+    def test_an_entry_that_lets_everything_pass(self):
+        self.memory[0x7E00000 + 32 * 0x30] = 0
+        self.table.look()
+        self.assertEqual(self.table.invalid_said(),
+                         ["the device table entry of 00:06.0 was not valid in 1 look of 1: "
+                          "everything passes"])
+
+    def test_an_entry_that_changes(self):
+        self.table.look()
+        for source in (0x20, 0x30):
+            self.memory[0x7E00000 + 32 * source] = 0x3
+        self.table.look()
+        self.assertEqual(self.table.changed_said(),
+                         ["the device table entry of 00:04.0 was changed in the gap"])
+
+    def test_from_freeze_to_the_next_owner(self):
+        self.table.event("owner-ready")
+        self.assertFalse(self.table.watching)
+        other = table.Table(machine.load("q35-intel"), None)
+        other.event("freeze")
+        self.assertFalse(other.watching)
+
+
 class Machines(unittest.TestCase):
     def test_all_files_are_good(self):
         for path in machine.MACHINES.iterdir():
@@ -554,6 +608,9 @@ class Machines(unittest.TestCase):
     def test_mode_comes_after_the_machine(self):
         for path in machine.MODES.iterdir():
             machine.load(f"q35-intel+{path.name}")
+        amd = machine.load("q35-intel+amd")
+        self.assertEqual(amd.unit, "amd-iommu,intremap=on,dma-remap=on")
+        self.assertEqual([d.bdf for d in amd.by_role("other")], ["00:14.0"])
         base, other = machine.load("q35-intel"), machine.load("q35-intel+scalable")
         self.assertEqual(base.devices, other.devices)
         self.assertEqual(other.options, [*base.options, "-global",
@@ -709,6 +766,7 @@ class FakeRun:
         self.folder = folder
         self.began, self.ended, self.seconds, self.drops = 0, 4 * SECOND, 4.0, 0
         self.stopped_because = ""
+        self.table = None
         self.said = wire.Transcript("n")
         for name, ms in MARKS:
             self.said.line(f"LU n event {name}", ms * MS)

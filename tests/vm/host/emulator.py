@@ -16,8 +16,10 @@ OLDEST = (7, 2)
 NEWER = "newer"
 FETCH = VM_DIR / "newer-qemu"
 
-# None of these comes once per frame, except faults of a blocked device.
+# None of these comes once per frame, except faults of a blocked device, and
+# amdvi_translation_result: what AMD-Vi refuses has no event of its own that says whose.
 TRACE_EVENTS = (
+    "amdvi_control_status", "amdvi_translation_result",
     "vtd_reg_write_gcmd", "vtd_dmar_enable", "vtd_dmar_fault",
     "vtd_reg_dmar_root", "vtd_ir_enable", "pci_cfg_write",
     "e1000e_core_ctrl_sw_reset",

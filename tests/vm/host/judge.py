@@ -149,6 +149,10 @@ def _witnesses(run: Run, evidence: Evidence) -> List[str]:
     if "master" in wanted and seen.ats_off:
         reasons.append("ATS was switched off in " + ", ".join(seen.ats_off) +
                        " between freeze and the new owner")
+    if run.table is not None and "translation" in wanted:
+        reasons += run.table.invalid_said()
+    if run.table is not None and "faults" in wanted:
+        reasons += run.table.changed_said()
     if "faults" in wanted and seen.faults_kept:
         reasons.append(f"kept devices caused {plural(seen.faults_kept, 'IOMMU fault')}, "
                        f"the first: {seen.first_fault}")

@@ -133,6 +133,11 @@ class Hands:
             return ""
         return line.strip()
 
+    def quad(self, at: int) -> Optional[int]:
+        """Eight bytes of memory or of a register."""
+        answer = self._ask(f"readq {at:#x}").split()
+        return int(answer[1], 16) if len(answer) == 2 else None
+
     def _config(self, source: int, register: int) -> int:
         """Two bytes; of nothing, all ones."""
         answer = self._ask(f"readw {ECAM + (source << 12) + register:#x}").split()

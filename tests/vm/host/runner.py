@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
-from . import frames, initrd, modules, qemu, sabotage, wire
+from . import frames, initrd, modules, qemu, sabotage, table, wire
 from .base import BUILD, LOCK, VM_DIR, RigError, slowness
 from .cases import Case
 from .machine import Machine, load as load_machine
@@ -101,6 +101,7 @@ class Run:
         self.out_of_time = False
         self.began = self.ended = 0
         self.vm: Optional[qemu.Qemu] = None
+        self.table: Optional[table.Table] = None
         self.sender: Optional[subprocess.Popen] = None
 
     # putting it together
@@ -237,6 +238,7 @@ class Run:
         return str(max(1, int(asked / debug / self.late())))
 
     def on_event(self, event: wire.Event) -> None:
+        self.table.event(event.name)
         if event.name == "ready":
             self.tell_sender(f"rate {self.rate(self.asked_rate)}")
             self.tell_sender("start")
@@ -318,8 +320,10 @@ class Run:
                     self.stopped_because = (f"no verdict within {patience:.0f} s; "
                                             f"the last thing it said was {last}")
                     return
+                if self.table.watching:
+                    self.table.look()
                 try:
-                    item = reader.lines.get(timeout=PUSH_PAUSE_S if self.frozen else min(left, 1.0))
+                    item = reader.lines.get(timeout=min(left, self.pause()))
                 except queue.Empty:
                     if self.frozen:
                         self.push_intruders()
@@ -328,6 +332,12 @@ class Run:
                     self.stopped_because = "the machine stopped without a verdict"
                     return
                 self.take(item, transcript)
+
+    def pause(self) -> float:
+        """How long it may be silent on the wire until there is something to do."""
+        if self.frozen:
+            return PUSH_PAUSE_S
+        return table.PAUSE_S if self.table.watching else 1.0
 
     def take(self, item: tuple, transcript: Any) -> None:
         ns, line = item
@@ -352,6 +362,7 @@ class Run:
         test could not even be started."""
         image = self.prepare()
         self.vm = qemu.Qemu(self.machine, self.folder)
+        self.table = table.Table(self.machine, self.vm.hands)
         kernel = self.files.kernel
         kernel = kernel / "bzImage" if kernel.is_dir() else kernel
         argv = self.vm.command(kernel, image, self.words())

@@ -27,8 +27,15 @@ KEPT_QUEUE, INTRUDER_QUEUE = 1, 2
 ENTRY_SIZE, PAGE = 16, 4096
 IRTE_PRESENT = 1
 
+# of AMD-Vi: its control register, and what became of one access
+CONTROL = re.compile(r"state 0x([0-9a-f]+)")
+REFUSED = re.compile(r"devid: ([0-9a-f]{2}):([0-9a-f]{2})\.([0-7]) gpa 0x([0-9a-f]+) hpa 0x0$")
+
 GCMD_TRANSLATION = 1 << 31
 COMMAND, COMMAND_MASTER, COMMAND_INTX_OFF = 4, 1 << 2, 1 << 10
+CONTROL_TRANSLATION = 1 << 0
+# the event says neither why nor whether something was to be written
+REASON_UNKNOWN = 0
 # QEMU's virtio cards have the ATS capability at 0x100
 ATS_CONTROL, ATS_ENABLE = 0x106, 1 << 15
 
@@ -103,6 +110,18 @@ class Trace:
             self.faults.append(Fault(ns, int(match[1], 16), int(match[2]),
                                      int(match[3], 16), match[4] == "1"))
 
+    def amdvi_control_status(self, ns: int, text: str) -> None:
+        match = CONTROL.search(text)
+        if match:
+            self._translation(ns, bool(int(match[1], 16) & CONTROL_TRANSLATION))
+
+    def amdvi_translation_result(self, ns: int, text: str) -> None:
+        match = REFUSED.search(text.rstrip())
+        if match:
+            bus, dev, func, addr = (int(match[i], 16) for i in range(1, 5))
+            self.faults.append(Fault(ns, bus << 8 | dev << 3 | func, REASON_UNKNOWN,
+                                     addr, False))
+
     def pci_cfg_write(self, ns: int, text: str) -> None:
         match = CONFIG.match(text)
         if not match:
@@ -166,7 +185,7 @@ class Trace:
 
 
 def _handlers(trace: Trace) -> Dict[str, Callable[[int, str], None]]:
-    names = [n for n in dir(trace) if n.split("_")[0] in ("vtd", "pci", "e1000e")]
+    names = [n for n in dir(trace) if n.split("_")[0] in ("vtd", "amdvi", "pci", "e1000e")]
     return {name: getattr(trace, name) for name in names}
 
 

@@ -455,7 +455,7 @@ void __init amd_lu_adopt(void)
 		why = adopt_unit(iommu);
 		if (!why)
 			continue;
-		pr_err("IOMMU%d: cannot go on with what the previous kernel has left, its DMA is blocked: %s\n",
+		pr_err("IOMMU%d: cannot go on with what the previous kernel has left, all DMA is blocked: %s\n",
 		       iommu->index, why);
 		stop_masters(iommu);
 	}
