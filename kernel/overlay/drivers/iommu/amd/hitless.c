@@ -112,12 +112,18 @@ int amd_replace_hitless(struct protection_domain *domain, struct device *dev)
 {
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
 	struct protection_domain *old = dev_data->domain;
+	int ret = 1;
 
 	if (!old)
 		return 1;
-	guard(mutex)(&dev_data->mutex);
-	if (can_replace(old, domain, dev_data))
-		return replace(dev_data, old, domain);
-	return domain->domain.type & __IOMMU_DOMAIN_PAGING &&
-	       iommu_lu_domain_restored(&old->domain) ? -EBUSY : 1;
+	scoped_guard(mutex, &dev_data->mutex) {
+		if (can_replace(old, domain, dev_data))
+			ret = replace(dev_data, old, domain);
+		else if (domain->domain.type & __IOMMU_DOMAIN_PAGING &&
+			 iommu_lu_domain_restored(&old->domain))
+			ret = -EBUSY;
+	}
+	if (ret >= 0)
+		iommu_lu_entry_written(dev);
+	return ret;
 }

@@ -100,6 +100,15 @@ static int amd_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 	return pt_iommu_amdv1_runs(&pdom->amdv1, iova, len, fn, arg);
 }
 
+static void amd_lu_domain_clear(struct iommu_domain *domain, u64 iova, u64 len)
+{
+	struct protection_domain *pdom = to_pdomain(domain);
+
+	WARN_ON(pt_iommu_amdv1_clear(&pdom->amdv1, iova, len));
+	guard(spinlock_irqsave)(&pdom->lock);
+	amd_iommu_domain_flush_pages(pdom, iova, iova + len - 1, 0);
+}
+
 /* ---- The new kernel: domains --------------------------------------------- */
 
 static const char *amd_lu_domain_error(const struct iommu_lu_domain *lu)
@@ -245,6 +254,7 @@ static int amd_lu_restore_attachment(struct iommu_lu_unit *unit,
 	ret = pdom_attach_iommu(iommu, pdom);
 	if (ret)
 		return ret;
+	iommu_lu_entry_left(att);
 	dev_data->domain = pdom;
 	set_vapic(dev_data, true);
 	guard(spinlock_irqsave)(&pdom->lock);
@@ -300,6 +310,7 @@ const struct iommu_liveupdate_ops amd_liveupdate_ops = {
 	.unpreserve_attachment	= amd_lu_unpreserve_attachment,
 	.jump			= amd_lu_jump,
 	.domain_runs		= amd_lu_domain_runs,
+	.domain_clear		= amd_lu_domain_clear,
 	.unit_error		= amd_lu_unit_error,
 	.domain_error		= amd_lu_domain_error,
 	.restore_domain		= amd_lu_restore_domain,
