@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 help:
 	@echo "make demo          one live update under QEMU, with a report in build/demo/"
 	@echo "make demo STOCK=1  the same with our kernel options off: the transfers stop"
+	@echo "make demo IOMMU=X  the same behind another IOMMU: intel, intel-sm, intel-fs, amd"
 	@echo "make test          the tests everybody runs"
 	@echo "make test-all      those that need a kernel with KASAN and lockdep, or patience"
 	@echo "make soak          1,000 live updates in a row, in an hour or two"
@@ -37,10 +38,10 @@ kernel: tools
 ifdef STOCK
 demo: tools
 	@kernel/ktree build lu stock
-	@tests/vm/demo --kernel build/kernel-stock --out build/demo-stock --stock
+	@tests/vm/demo --kernel build/kernel-stock --stock $(if $(IOMMU),--iommu $(IOMMU))
 else
 demo: kernel
-	@tests/vm/demo --kernel build/kernel-lu --out build/demo
+	@tests/vm/demo --kernel build/kernel-lu $(if $(IOMMU),--iommu $(IOMMU))
 endif
 
 test: setup

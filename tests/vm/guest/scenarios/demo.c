@@ -173,7 +173,6 @@ static int stage_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	value_text("iommu", "VT-d legacy");
 	if (owner_arrive(&vm, SESSION))
 		return -1;
 	intruders_adopt(&intruders, &vm);
