@@ -86,8 +86,8 @@ static struct pci_lu_function *lookup(struct pci_lu_in *in, unsigned long key)
 		       compare_key);
 }
 
-static struct pci_lu_function *bridge_above(struct pci_lu_in *in,
-					    struct pci_lu_function *function)
+static struct pci_lu_function *function_above(struct pci_lu_in *in,
+					      struct pci_lu_function *function)
 {
 	if (function->ser.bridge == PCI_LU_NO_BRIDGE)
 		return NULL;
@@ -99,10 +99,10 @@ static struct pci_lu_function *bridge_above(struct pci_lu_in *in,
  * Bus numbers grow on the way down, and no physical function is a virtual one, so
  * no way up goes on for ever.
  */
-static bool bridge_recorded(struct pci_lu_in *in,
-			    struct pci_lu_function *function)
+static bool above_recorded(struct pci_lu_in *in,
+			   struct pci_lu_function *function)
 {
-	struct pci_lu_function *above = bridge_above(in, function);
+	struct pci_lu_function *above = function_above(in, function);
 
 	if (!above)
 		return function->ser.bridge == PCI_LU_NO_BRIDGE;
@@ -124,7 +124,7 @@ static struct pci_lu_in *copy_table(const struct pci_lu_ser *ser)
 	for (u32 i = 0; i < in->nr; i++)
 		in->functions[i].ser = table[i];
 	for (u32 i = 0; i < in->nr; i++) {
-		if (!bridge_recorded(in, &in->functions[i])) {
+		if (!above_recorded(in, &in->functions[i])) {
 			kvfree(in);
 			return ERR_PTR(-EINVAL);
 		}
@@ -132,7 +132,7 @@ static struct pci_lu_in *copy_table(const struct pci_lu_ser *ser)
 	for (u32 i = 0; i < in->nr; i++) {
 		if (!(in->functions[i].ser.flags & PCI_LU_DEVICE))
 			continue;
-		for (pos = &in->functions[i]; pos; pos = bridge_above(in, pos))
+		for (pos = &in->functions[i]; pos; pos = function_above(in, pos))
 			pos->users++;
 	}
 	return in;
@@ -212,7 +212,7 @@ static struct pci_lu_function *locked_function(struct pci_dev *pdev)
  */
 void pci_liveupdate_found(struct pci_dev *pdev)
 {
-	struct pci_lu_function *function, *bridge;
+	struct pci_lu_function *function, *above;
 	struct pci_lu_in *in;
 
 	if (!rcu_access_pointer(incoming))
@@ -224,9 +224,9 @@ void pci_liveupdate_found(struct pci_dev *pdev)
 	function = in ? lookup(in, pci_lu_key_of(pdev)) : NULL;
 	if (!function || function->pdev)
 		return;
-	bridge = bridge_above(in, function);
+	above = function_above(in, function);
 	if (!pci_lu_record_fits(&function->ser, pdev) ||
-	    (bridge && bridge->pdev != pci_lu_above(pdev))) {
+	    (above && above->pdev != pci_lu_above(pdev))) {
 		pci_err(pdev, "live update: another function was here before\n");
 		return;
 	}
@@ -270,7 +270,7 @@ static void let_go(struct pci_lu_in *in, struct pci_lu_function *function,
 		   enum pci_lu_state state)
 {
 	settle(function, state);
-	for (; function; function = bridge_above(in, function)) {
+	for (; function; function = function_above(in, function)) {
 		function->users--;
 		if (!function->users && function->state == PCI_LU_CAME)
 			settle(function, PCI_LU_DONE);
@@ -423,7 +423,6 @@ bool pci_liveupdate_unowned(struct pci_dev *pdev)
 bool pci_lu_in_session(struct pci_dev *pdev)
 {
 	struct pci_lu_function *function;
-
 	struct pci_lu_in *in;
 
 	if (!pci_liveupdate_incoming(pdev))
@@ -435,7 +434,7 @@ bool pci_lu_in_session(struct pci_dev *pdev)
 		return function && READ_ONCE(function->file);
 	in = rcu_dereference(incoming);
 	for (u32 i = 0; i < in->nr; i++)
-		if (bridge_above(in, &in->functions[i]) == function &&
+		if (function_above(in, &in->functions[i]) == function &&
 		    READ_ONCE(in->functions[i].file))
 			return true;
 	return false;

@@ -334,8 +334,8 @@ static void block_irqs(struct amd_iommu_pci_seg *seg)
 			 MMIO_STATUS_PPR_INT_MASK |	 \
 			 MMIO_STATUS_GALOG_OVERFLOW_MASK | \
 			 MMIO_STATUS_GALOG_INT_MASK)
-/* Times 10 us */
-#define RUN_LOOKS	1000
+/* Times 5 us */
+#define RUN_LOOKS	2000
 
 /**
  * amd_lu_quiet - Let a unit write to no memory, and raise no interrupt
@@ -358,7 +358,7 @@ void amd_lu_quiet(struct amd_iommu *iommu)
 	writeq(ctrl, iommu->mmio_base + MMIO_CONTROL_OFFSET);
 	while (readl(iommu->mmio_base + MMIO_STATUS_OFFSET) & RUN_BITS &&
 	       looks++ < RUN_LOOKS)
-		udelay(10);
+		udelay(5);
 	writel(STATUS_BITS, iommu->mmio_base + MMIO_STATUS_OFFSET);
 	readl(iommu->mmio_base + MMIO_STATUS_OFFSET);
 }
