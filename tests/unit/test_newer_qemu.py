@@ -285,7 +285,7 @@ class Emulator(unittest.TestCase):
         self.qemu(self.place / "blind", "12.0.0", emulator.TRACE_EVENTS[1:])
         write(self.place / "mute", "#!/bin/sh\n", 0o755)
         for name, reason in (("old", "is version 6.2; 7.2 or newer is needed"),
-                             ("blind", "no trace event vtd_reg_write_gcmd"),
+                             ("blind", f"no trace event {emulator.TRACE_EVENTS[0]}"),
                              ("mute", "does not say its version"), ("none", "is not installed")):
             with self.assertRaisesRegex(RigError, reason):
                 emulator.prepare([str(self.place / name)])
