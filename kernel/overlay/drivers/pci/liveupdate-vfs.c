@@ -19,14 +19,13 @@
  * capability. They are no new ones: nothing is written, and nobody waits for them.
  *
  * The PF itself is like any other function. Its driver is shut down, and bound
- * again, and its DMA is blocked in between. That is no good with most drivers, as the
- * hardware takes its VFs to be gone when the PF is reset. They cannot have a PF while
- * a VF is kept.
+ * again, and its DMA is blocked in between. Most drivers reset the PF then, which is
+ * the end of its VFs. They are not bound to a PF while one of its VFs is kept.
  */
 
 /*
- * Drivers that reset of a PF only what its VFs have no part in, and that disable no
- * VFs when they are shut down or bound. What a VFIO user may do to a PF is unknown, and
+ * Drivers that reset nothing of a PF that its VFs depend on, and disable no VFs when
+ * they are shut down or bound. What a VFIO user may do to a PF is unknown, and
  * vfio-pci does not bind to one that has VFs.
  */
 static const char * const leave_vfs[] = {
@@ -35,14 +34,14 @@ static const char * const leave_vfs[] = {
 };
 
 /**
- * pci_lu_leaves_vfs - Can virtual functions be kept with the driver of theirs?
+ * pci_lu_leaves_vfs - Does the driver of a function leave its virtual ones alone?
  * @pdev: The physical function
  *
  * Whoever asks has marked it as kept before, and whoever binds a driver to it looks
  * for that mark afterwards.
  *
  * Context: Any.
- * Return: true when it has no driver, or one that leaves them alone.
+ * Return: true also when it has no driver; false with a line in the log.
  */
 bool pci_lu_leaves_vfs(struct pci_dev *pdev)
 {
@@ -69,7 +68,7 @@ static bool keeps_vfs(struct pci_dev *pdev)
  * @pdev: The function
  *
  * Context: With the lock of the device held, before the probe of a driver.
- * Return: true when a virtual function of its is kept that the driver would end.
+ * Return: true when one of its virtual functions is kept that the driver would end.
  */
 bool pci_lu_keeps_driver_off(struct pci_dev *pdev)
 {
@@ -98,7 +97,7 @@ bool pci_liveupdate_hold_vfs(struct pci_dev *pdev)
  * @pos:  Where its capability is
  * @ctrl: What this kernel would write to it
  *
- * Its VFs go on; what is mapped of them is not, while their BARs are sized.
+ * Its VFs go on, but their memory is not decoded while its size is found out.
  *
  * Context: When @pdev is set up.
  * Return: true when it goes on with the VFs it had: nothing is to be written then,

@@ -194,8 +194,8 @@ bool intel_lu_irq_was_off(void)
 /**
  * intel_lu_settle_irqs - Let virtual functions that came over have interrupts
  *
- * They are there before this driver looks at any device, and it takes them to come
- * later, when they get the domain of their physical function with the rest.
+ * They are there before this driver looks at any device. It expects them to come
+ * later, and gives them the domain of their physical function then.
  *
  * Context: init_dmars(), with the domains of all physical functions set.
  */

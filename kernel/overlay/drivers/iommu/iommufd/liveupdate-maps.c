@@ -241,6 +241,9 @@ int iommufd_lu_check_bars(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas)
 	bool kept;
 
 	guard(rwsem_read)(&iopt->iova_rwsem);
+	/* Nothing is to be looked at for memory: this is in the blackout */
+	if (!iopt->lu_bars)
+		return 0;
 	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
 		if (!iopt_is_dmabuf(area->pages))
@@ -280,7 +283,8 @@ bool iommufd_lu_clear(struct iopt_area *area, struct iommu_domain *domain)
 /* ---- The whole IOAS ------------------------------------------------------ */
 
 static int fix_area(const struct liveupdate_file_op_args *args,
-		    struct iommu_domain *domain, struct iopt_area *area)
+		    struct iommu_domain *domain, struct io_pagetable *iopt,
+		    struct iopt_area *area)
 {
 	int rc;
 
@@ -297,9 +301,11 @@ static int fix_area(const struct liveupdate_file_op_args *args,
 	/* Whoever takes the BAR away looks at the count with this held */
 	guard(mutex)(&area->pages->mutex);
 	rc = check_bar(args->file->private_data, domain, area);
-	if (!rc)
-		area->num_locks++;
-	return rc;
+	if (rc)
+		return rc;
+	area->num_locks++;
+	iopt->lu_bars++;
+	return 0;
 }
 
 static void unfix_areas(struct io_pagetable *iopt, struct iopt_area *end)
@@ -314,6 +320,7 @@ static void unfix_areas(struct io_pagetable *iopt, struct iopt_area *end)
 		}
 		guard(mutex)(&area->pages->mutex);
 		area->num_locks--;
+		iopt->lu_bars--;
 	}
 }
 
@@ -339,7 +346,7 @@ int iommufd_lu_fix_ioas(const struct liveupdate_file_op_args *args,
 	guard(rwsem_write)(&iopt->iova_rwsem);
 	for (area = iopt_area_iter_first(iopt, 0, ULONG_MAX); area;
 	     area = iopt_area_iter_next(area, 0, ULONG_MAX)) {
-		rc = fix_area(args, hwpt->common.domain, area);
+		rc = fix_area(args, hwpt->common.domain, iopt, area);
 		if (rc) {
 			unfix_areas(iopt, area);
 			return rc;

@@ -242,7 +242,9 @@ void iommu_lu_entry_written(struct device *dev)
 	if (!iommu_lu_device_incoming(dev))
 		return;
 	guard(mutex)(&iommu_lu_in.lock);
-	dev->iommu->lu->entries_written++;
+	/* The session may have been finished meanwhile */
+	if (iommu_lu_device_incoming(dev))
+		dev->iommu->lu->entries_written++;
 }
 
 /**

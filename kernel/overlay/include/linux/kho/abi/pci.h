@@ -46,7 +46,7 @@ static_assert(sizeof(struct pci_lu_ser) == 24);
 
 /* The function is kept itself, not only for what is below it */
 #define PCI_LU_DEVICE		0x01
-/* It is kept for virtual functions of its, and has VF Enable set */
+/* It is kept for its virtual functions, and has VF Enable set */
 #define PCI_LU_PHYSFN		0x02
 /* It is a virtual function */
 #define PCI_LU_VIRTFN		0x04
