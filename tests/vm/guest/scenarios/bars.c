@@ -56,16 +56,6 @@ static void check_jump(int want)
 		cases_rc("jump", kexec_jump(), want);
 }
 
-/* Memory space off: whoever has mapped the BAR loses it. */
-static int disable(void)
-{
-	uint16_t cmd;
-	int rc = vfio_read16(&peer.vfio, PCI_COMMAND, &cmd);
-
-	return rc ? rc : vfio_write16(&peer.vfio, PCI_COMMAND,
-				      cmd & ~PCI_COMMAND_MEMORY);
-}
-
 /* The iommufd, with what it needs; then it is to give @want. */
 static void preserve(struct bench *b, int want)
 {
@@ -140,7 +130,7 @@ static void other_session(struct bench *b)
 static void gone_before(struct bench *b)
 {
 	if (mapped(b, b->iommufd)) {
-		cases_rc("disable", disable(), 0);
+		cases_rc("disable", peer_memory(&peer, false), 0);
 		preserve(b, 0);
 		cases_rc("device", bench_preserve_device(b), 0);
 	}
@@ -159,7 +149,7 @@ static void gone_after(struct bench *b)
 		preserve(b, 0);
 		cases_rc("device", bench_preserve_device(b), 0);
 		cases_rc("peer", preserve_peer(b), 0);
-		cases_rc("disable", disable(), 0);
+		cases_rc("disable", peer_memory(&peer, false), 0);
 	}
 	bench_close_session(b);
 	cases_rc("unmap", ioas_unmap(b->iommufd, b->ioas, PEER_IOVA,

@@ -441,16 +441,7 @@ static int hammer_new(unsigned int stage)
 	check_notes();
 	rc = owner_reclaim(&vm) || owner_swap(&vm) || spares_release() ||
 	     owner_release(&vm);
-	if (rc)
-		traffic_drain(&vm);
-	else
-		owner_settle(&vm);
-	traffic_check(&vm, "");
-	traffic_values(&vm);
-	rc |= owner_unbind(&vm);
-	traffic_blobs(&vm);
-	owner_account(&vm);
-	return rc ? -1 : 0;
+	return owner_end(&vm, rc);
 }
 
 static const struct scenario hammer = {

@@ -229,7 +229,6 @@ static int go_on(void)
 	if (owner_swap(&vm) || owner_release(&vm))
 		return -1;
 	check_heard("heard-again", was);
-	owner_settle(&vm);
 	return 0;
 }
 
@@ -243,15 +242,8 @@ static int interrupts_new(unsigned int stage)
 	check_stray("arrived");
 	for (unsigned int i = 0; i < vm.devices; i++)
 		check_off(&vm.device[i]);
-	rc = go_on();
-	if (rc)
-		traffic_drain(&vm);
-	traffic_check(&vm, "");
-	traffic_values(&vm);
+	rc = owner_end(&vm, go_on());
 	check_stray("ended");
-	rc |= owner_unbind(&vm);
-	traffic_blobs(&vm);
-	owner_account(&vm);
 	return rc;
 }
 

@@ -193,16 +193,7 @@ static int other_new(unsigned int stage)
 	if (owner_arrive(&vm, SESSION))
 		return -1;
 	rc = owner_reclaim(&vm) || owner_swap(&vm) || owner_release(&vm);
-	if (rc)
-		traffic_drain(&vm);
-	else
-		owner_settle(&vm);
-	traffic_check(&vm, "");
-	traffic_values(&vm);
-	rc |= owner_unbind(&vm);
-	traffic_blobs(&vm);
-	owner_account(&vm);
-	return rc ? -1 : 0;
+	return owner_end(&vm, rc);
 }
 
 static const struct scenario other_process = {

@@ -126,18 +126,6 @@ static int peer_new(unsigned int stage)
 	return rc ? -1 : 0;
 }
 
-/* Memory space off and on again: whoever has mapped the BAR has lost it. */
-static int blink(void)
-{
-	uint16_t cmd;
-	int rc = vfio_read16(&peer.vfio, PCI_COMMAND, &cmd);
-
-	if (!rc)
-		rc = vfio_write16(&peer.vfio, PCI_COMMAND,
-				  cmd & ~PCI_COMMAND_MEMORY);
-	return rc ? rc : vfio_write16(&peer.vfio, PCI_COMMAND, cmd);
-}
-
 /* What the kernel says of a transfer that the IOMMU blocks. */
 static bool blocked(void)
 {
@@ -173,7 +161,8 @@ static int gone(unsigned int stage)
 	/* Who looks at the BAR while it is not there is killed */
 	owner_reads_done(&vm);
 	pump_stop(&vm.pump);
-	check_rc("blink", blink(), 0);
+	check_rc("off", peer_memory(&peer, false), 0);
+	check_rc("on", peer_memory(&peer, true), 0);
 	/* One read: QEMU 7.2 dies of cancelling a thousand that were blocked */
 	vm_nvme(&vm)->nvme.least = 1;
 	nvme_poll(&vm_nvme(&vm)->nvme);

@@ -29,13 +29,6 @@
 static struct vm vms[VMS];
 static const char *const session[VMS] = { "scale-a", "scale-b" };
 
-static void name_vms(void)
-{
-	for (int i = 0; i < VMS; i++)
-		snprintf(vms[i].suffix, sizeof(vms[i].suffix), "-%c",
-			 'a' + i);
-}
-
 /* The first half of the devices goes to the first VM. */
 static void share_out(struct vm_plan *plan, int which)
 {
@@ -102,7 +95,7 @@ static int scale_old(unsigned int stage)
 		share_out(&plan, i);
 		if (owner_create(&vms[i], &plan))
 			return -1;
-		name_vms();
+		owner_name(vms, VMS);
 		if (owner_translate(&vms[i]))
 			return -1;
 	}
@@ -158,26 +151,14 @@ static int scale_new(unsigned int stage)
 	for (i = 0; i < VMS; i++)
 		if (owner_arrive(&vms[i], session[i]))
 			return -1;
-	name_vms();
+	owner_name(vms, VMS);
 	was = vms[0].control->iommu_pages;
 	for (i = 0; i < VMS; i++)
 		rc |= take_back(&vms[i]);
 	if (!crowd_take_apart(CROWD))
 		rc = -1;
 
-	traffic_stop_host();
-	for (i = 0; i < VMS; i++) {
-		if (!rc)
-			owner_reads_done(&vms[i]);
-		traffic_quiet(&vms[i]);
-		traffic_check(&vms[i], "");
-		traffic_values(&vms[i]);
-		rc |= owner_unbind(&vms[i]);
-		traffic_blobs(&vms[i]);
-		owner_verify(&vms[i]);
-	}
-	for (i = 0; i < VMS; i++)
-		owner_close(&vms[i]);
+	rc = owner_end_several(vms, VMS, rc);
 	owner_count(was);
 	return rc;
 }

@@ -173,16 +173,7 @@ static int restored_new(unsigned int stage)
 	traffic_rate(arg_number("rate", RATE));
 	rc = owner_reclaim(&vm) || both_sides(restored, fresh) ||
 	     back_and_forth(restored, fresh) || release(restored);
-	if (rc)
-		traffic_drain(&vm);
-	else
-		owner_settle(&vm);
-	traffic_check(&vm, "");
-	traffic_values(&vm);
-	rc |= owner_unbind(&vm);
-	traffic_blobs(&vm);
-	owner_account(&vm);
-	return rc ? -1 : 0;
+	return owner_end(&vm, rc);
 }
 
 static const struct scenario swap_restored = {

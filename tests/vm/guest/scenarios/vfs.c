@@ -129,13 +129,6 @@ static void share_out(struct vm_plan *plan, int which)
 			plan->bdf[i / VMS] = whole.bdf[i];
 }
 
-static void name_vms(void)
-{
-	for (int i = 0; i < VMS; i++)
-		snprintf(vms[i].suffix, sizeof(vms[i].suffix), "-%c",
-			 'a' + i);
-}
-
 static int vfs_old(unsigned int stage)
 {
 	struct vm_plan plan;
@@ -144,7 +137,7 @@ static int vfs_old(unsigned int stage)
 		share_out(&plan, i);
 		if (owner_create(&vms[i], &plan))
 			return -1;
-		name_vms();
+		owner_name(vms, VMS);
 		if (owner_translate(&vms[i]))
 			return -1;
 	}
@@ -219,7 +212,7 @@ static int vfs_new(unsigned int stage)
 	for (i = 0; i < VMS; i++)
 		if (owner_arrive(&vms[i], session[i]))
 			return -1;
-	name_vms();
+	owner_name(vms, VMS);
 	if (look_around())
 		return -1;
 	for (i = 0; i < VMS; i++)
@@ -227,19 +220,7 @@ static int vfs_new(unsigned int stage)
 	if (!bare())
 		try_disk("swapped");
 
-	traffic_stop_host();
-	for (i = 0; i < VMS; i++) {
-		if (!rc)
-			owner_reads_done(&vms[i]);
-		traffic_quiet(&vms[i]);
-		traffic_check(&vms[i], "");
-		traffic_values(&vms[i]);
-		rc |= owner_unbind(&vms[i]);
-		traffic_blobs(&vms[i]);
-		owner_verify(&vms[i]);
-	}
-	for (i = 0; i < VMS; i++)
-		owner_close(&vms[i]);
+	rc = owner_end_several(vms, VMS, rc);
 	take_away();
 	return rc;
 }

@@ -380,3 +380,41 @@ void owner_account(struct vm *vm)
 	owner_close(vm);
 	owner_count(was);
 }
+
+int owner_end(struct vm *vm, int rc)
+{
+	if (rc)
+		traffic_drain(vm);
+	else
+		owner_settle(vm);
+	traffic_check(vm, "");
+	traffic_values(vm);
+	rc |= owner_unbind(vm);
+	traffic_blobs(vm);
+	owner_account(vm);
+	return rc ? -1 : 0;
+}
+
+void owner_name(struct vm *vm, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		snprintf(vm[i].suffix, sizeof(vm[i].suffix), "-%c", 'a' + i);
+}
+
+int owner_end_several(struct vm *vm, unsigned int count, int rc)
+{
+	traffic_stop_host();
+	for (unsigned int i = 0; i < count; i++) {
+		if (!rc)
+			owner_reads_done(&vm[i]);
+		traffic_quiet(&vm[i]);
+		traffic_check(&vm[i], "");
+		traffic_values(&vm[i]);
+		rc |= owner_unbind(&vm[i]);
+		traffic_blobs(&vm[i]);
+		owner_verify(&vm[i]);
+	}
+	for (unsigned int i = 0; i < count; i++)
+		owner_close(&vm[i]);
+	return rc;
+}

@@ -52,6 +52,16 @@ void owner_close(struct vm *vm);
 void owner_count(int64_t was);
 /* The three of them, for the only VM. */
 void owner_account(struct vm *vm);
+/*
+ * All of a plain end: what is at work ends, is looked at, and given back. @rc is what
+ * came of the chapters before, and is returned unless it gets worse.
+ */
+int owner_end(struct vm *vm, int rc);
+
+/* For several VMs: suffixes for what is told of them, "-a" and so on. */
+void owner_name(struct vm *vm, unsigned int count);
+/* Their end, but for owner_count(). */
+int owner_end_several(struct vm *vm, unsigned int count, int rc);
 
 /* "name" with the VM's suffix. */
 const char *owner_tag(const struct vm *vm, const char *name);

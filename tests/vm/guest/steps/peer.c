@@ -47,6 +47,16 @@ int peer_map(struct peer *p, int iommufd, uint32_t ioas)
 	return rc;
 }
 
+int peer_memory(struct peer *p, bool on)
+{
+	uint16_t cmd;
+	int rc = vfio_read16(&p->vfio, PCI_COMMAND, &cmd);
+
+	cmd &= ~PCI_COMMAND_MEMORY;
+	return rc ? rc : vfio_write16(&p->vfio, PCI_COMMAND,
+				      cmd | (on ? PCI_COMMAND_MEMORY : 0));
+}
+
 void peer_close(struct peer *p)
 {
 	vfio_close(&p->vfio);

@@ -6,6 +6,7 @@
 #ifndef LU_PEER_H
 #define LU_PEER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "vfio.h"
@@ -32,6 +33,8 @@ int peer_look(struct peer *p);
 int peer_bind(struct peer *p, int fd, int iommufd);
 /* Its BAR at PEER_IOVA. */
 int peer_map(struct peer *p, int iommufd, uint32_t ioas);
+/* Its memory space, as its user turns it: whoever has mapped the BAR loses it. */
+int peer_memory(struct peer *p, bool on);
 /* Closes the file of it, and what was mapped of it leads nowhere. */
 void peer_close(struct peer *p);
 
