@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the Makefiles of lib/, luctl/ and luod/ have in common. Each sets TOP, and
+# is run by itself as well as from the top.
+#
+# OUT=     where to build (build/user)
+# DESTDIR=, PREFIX=, LIBDIR=, ...   where to install, as GNU has them
+
+OUT ?= $(TOP)/build/user
+VERSION := $(shell cat $(TOP)/VERSION)
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+INSTALL ?= install
+
+CC ?= cc
+AR ?= ar
+CFLAGS ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+
+USER_CFLAGS := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wstrict-prototypes \
+	-Wmissing-prototypes -Wshadow -Wwrite-strings -fvisibility=hidden \
+	-I$(TOP)/lib/include -DLU_VERSION='"$(VERSION)"'
+JSON_CFLAGS := $(shell $(PKG_CONFIG) --cflags json-c)
+JSON_LIBS := $(shell $(PKG_CONFIG) --libs json-c)
+
+LIBLIVEUPDATE_A := $(OUT)/lib/libliveupdate.a
+
+# man FILE.scd: FILE
+%.1 %.3 %.7 %.8: %.scd
+	scdoc <$< >$@
