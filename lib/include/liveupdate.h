@@ -26,6 +26,10 @@
 extern "C" {
 #endif
 
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
+
 /* Errors */
 
 /* What is wrong, where an errno has several meanings. Others may be added. */
@@ -187,7 +191,8 @@ int lu_session_unpark(struct lu_session *session, struct lu_error *err);
 /**
  * lu_session_preserve - preserve one file
  * @token: how it is found again. Token 0 is for the map of the session, which
- *         lu_plan_preserve() writes; others are free.
+ *         lu_plan_preserve() writes, those from LU_TOKEN_PLAN on are for what is in
+ *         it; others are free.
  *
  * Return: 0, or -errno of LIVEUPDATE_SESSION_PRESERVE_FD, with the meaning of it
  * in @err
@@ -260,6 +265,9 @@ int lu_hwpt_restored(int iommufd, uint64_t token, uint32_t *ret_hwpt);
 
 /* The plan: what a virtual machine consists of, and is to be preserved */
 
+/* Tokens from here on are for what a plan preserves, in the order of the calls */
+#define LU_TOKEN_PLAN 0x4c55000000000000ull
+
 #define LU_READ (1u << 0) /* the device may read it */
 #define LU_WRITE (1u << 1)
 
@@ -313,9 +321,14 @@ int lu_plan_map(struct lu_plan *plan, const char *hwpt, uint64_t iova,
 int lu_plan_maps(struct lu_plan *plan, const char *hwpt, uint32_t ioas,
 		 struct lu_error *err);
 
-/* A vfio-pci device, bound to the iommufd of that HWPT and attached to it. */
+/*
+ * A vfio-pci device, bound to the iommufd of that HWPT and attached to it.
+ * @address says where it is ("0000:00:05.0"), for those who have to bind vfio-pci
+ * in the next kernel. NULL: as the file tells, which one that came from the kernel
+ * before does not; lu_guest_address() has it then.
+ */
 int lu_plan_device(struct lu_plan *plan, const char *name, int fd,
-		   const char *hwpt);
+		   const char *hwpt, const char *address);
 
 /**
  * lu_plan_check - look for what preserving would be refused for
@@ -325,7 +338,7 @@ int lu_plan_device(struct lu_plan *plan, const char *name, int fd,
  *
  * Return: 0, or the -errno that lu_plan_preserve() would give
  */
-int lu_plan_check(const struct lu_plan *plan, struct lu_error *err);
+int lu_plan_check(struct lu_plan *plan, struct lu_error *err);
 
 /**
  * lu_plan_preserve - preserve all of it, or nothing
@@ -414,6 +427,12 @@ const char *lu_guest_address(const struct lu_guest *guest, const char *device);
  */
 int lu_guest_bind(struct lu_guest *guest, int timeout_ms, struct lu_error *err);
 
+/*
+ * Go on without a device that cannot be had any more (LU_WHY_LOST): no step after
+ * that has to do with it. Return: 0, or -ENOENT; -EBUSY it was bound
+ */
+int lu_guest_drop(struct lu_guest *guest, const char *device);
+
 /* New IOAS and HWPTs, which map the same. May take long; DMA goes on. */
 int lu_guest_rebuild(struct lu_guest *guest, struct lu_error *err);
 
@@ -445,6 +464,10 @@ int lu_guest_devid(const struct lu_guest *guest, const char *device,
  * Return: 0, or -errno as those
  */
 int lu_guest_reap(struct lu_guest *guest, int timeout_ms, struct lu_error *err);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }

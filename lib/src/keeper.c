@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Who keeps a session while its owner is gone: systemd, through the file
+ * descriptor store of the service, as sd_notify(3) and sd_listen_fds(3) describe
+ * it; or luod(8).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "broker.h"
+#include "calls.h"
+#include "error.h"
+#include "session.h"
+
+#define LISTEN_FDS_START 3
+#define LUOD_TIMEOUT_S 30
+
+static long number(const char *name)
+{
+	const char *text = secure_getenv(name);
+	char *end;
+	long val;
+
+	if (!text || !*text)
+		return 0;
+	val = strtol(text, &end, 10);
+	return *end ? 0 : val;
+}
+
+/* A file descriptor that is the caller's from then on; it was passed to nobody else. */
+static int adopt_stored(int fd, enum lu_direction direction)
+{
+	char name[LU_NAME_BYTES];
+
+	if (lui_session_name(fd, name))
+		return -EMEDIUMTYPE;
+	if (lui_session_direction(fd) != (int)direction)
+		return -ENOENT;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+int lui_stored(const char *name, enum lu_direction direction)
+{
+	const char *names = secure_getenv("LISTEN_FDNAMES");
+	long count = number("LISTEN_FDS");
+
+	if (!names || number("LISTEN_PID") != getpid())
+		return -ENOENT;
+	for (long i = 0; i < count && *names; i++) {
+		size_t len = strcspn(names, ":");
+
+		if (len == strlen(name) && !strncmp(names, name, len)) {
+			int fd = adopt_stored(LISTEN_FDS_START + i, direction);
+
+			if (fd >= 0)
+				return fd;
+		}
+		names += len + (names[len] == ':');
+	}
+	return -ENOENT;
+}
+
+/* With @fd, if it is not negative, as the message's right. */
+static int send_with(int sock, void *data, size_t length, int fd,
+		     struct sockaddr_un *to, socklen_t to_length)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = data, .iov_len = length };
+	struct msghdr msg = {
+		.msg_name = to,
+		.msg_namelen = to_length,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+	};
+	ssize_t sent;
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.room;
+		msg.msg_controllen = sizeof(control.room);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	sent = sendmsg(sock, &msg, MSG_NOSIGNAL);
+	if (sent < 0)
+		return -errno;
+	return (size_t)sent == length ? 0 : -EMSGSIZE;
+}
+
+/* The first file descriptor that came along, others are closed; -1 for none. */
+static int received_fd(struct msghdr *msg)
+{
+	int first = -1;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
+		size_t count;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
+			if (first < 0)
+				first = fd;
+			else
+				close(fd);
+		}
+	}
+	return first;
+}
+
+static int receive_reply(int sock, struct lu_broker_reply *reply, int *ret_fd)
+{
+	union {
+		char room[CMSG_SPACE(4 * sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = { .iov_base = reply, .iov_len = sizeof(*reply) };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room),
+	};
+	ssize_t got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+
+	if (got < 0)
+		return -errno;
+	*ret_fd = received_fd(&msg);
+	if (got == sizeof(*reply) && reply->magic == LU_BROKER_MAGIC &&
+	    reply->version == LU_BROKER_VERSION && reply->code <= 0) {
+		reply->text[sizeof(reply->text) - 1] = 0;
+		return 0;
+	}
+	if (*ret_fd >= 0)
+		close(*ret_fd);
+	return -EPROTO;
+}
+
+static int luod_connect(void)
+{
+	const char *path = secure_getenv(LU_BROKER_ENV);
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct timeval most = { .tv_sec = LUOD_TIMEOUT_S };
+	int sock, rc;
+
+	if (!path)
+		path = LU_BROKER_SOCKET;
+	if (strlen(path) >= sizeof(to.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(to.sun_path, path);
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
+	if (!connect(sock, (struct sockaddr *)&to, sizeof(to)))
+		return sock;
+	rc = -errno;
+	close(sock);
+	return rc == -ENOENT || rc == -ECONNREFUSED ? -ENOTCONN : rc;
+}
+
+/* 0, or what luod or the way to it says. @ret_fd may be NULL for none. */
+static int luod_ask(enum lu_broker_op op, const char *name, int fd,
+		    int *ret_fd, struct lu_error *err)
+{
+	struct lu_broker_request request = {
+		.magic = LU_BROKER_MAGIC,
+		.version = LU_BROKER_VERSION,
+		.op = op,
+	};
+	struct lu_broker_reply reply;
+	int sock, got = -1, rc;
+
+	if (strlen(name) >= sizeof(request.name))
+		return lui_fail_system(err, -ENAMETOOLONG, NULL, "session");
+	strcpy(request.name, name);
+	sock = luod_connect();
+	if (sock == -ENOTCONN)
+		return lui_fail(err, sock, LU_WHY_NO_KEEPER, name,
+				"luod does not run; start luod.service, or make this a systemd service with LUOSession= or FileDescriptorStoreMax=");
+	if (sock < 0)
+		return lui_fail_system(err, sock, NULL, "luod");
+	rc = send_with(sock, &request, sizeof(request), fd, NULL, 0);
+	if (!rc)
+		rc = receive_reply(sock, &reply, &got);
+	close(sock);
+	if (rc)
+		return lui_fail(err, rc == -EAGAIN ? -ETIMEDOUT : rc,
+				LU_WHY_KEEPER, name, "luod gave no answer: %s",
+				strerrordesc_np(-rc));
+	if (!reply.code && !ret_fd == (got < 0)) {
+		if (ret_fd)
+			*ret_fd = got;
+		return 0;
+	}
+	if (got >= 0)
+		close(got);
+	if (!reply.code)
+		return lui_fail(err, -EPROTO, LU_WHY_KEEPER, name,
+				"luod gave an answer that does not belong to the question");
+	return lui_fail(err, reply.code, LU_WHY_KEEPER, name, "%s", reply.text);
+}
+
+int lui_luod_get(const char *name, enum lu_direction direction,
+		 struct lu_error *err)
+{
+	int fd, rc;
+
+	rc = luod_ask(direction == LU_OUT ? LU_BROKER_CREATE :
+					    LU_BROKER_RETRIEVE,
+		      name, -1, &fd, err);
+	return rc ? rc : fd;
+}
+
+/* One datagram to the service manager. */
+static int notify(const char *text, int fd)
+{
+	const char *path = secure_getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	socklen_t length;
+	char copy[256];
+	int sock, rc;
+
+	if (!path || (*path != '/' && *path != '@'))
+		return -ENOTCONN;
+	if (strlen(path) >= sizeof(to.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(to.sun_path, path);
+	length = offsetof(struct sockaddr_un, sun_path) + strlen(path);
+	if (*path == '@')
+		to.sun_path[0] = 0;
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	snprintf(copy, sizeof(copy), "%s", text);
+	rc = send_with(sock, copy, strlen(copy), fd, &to, length);
+	close(sock);
+	return rc;
+}
+
+/* systemd sets this since 254 for a service that has a store. */
+static int has_store(void)
+{
+	return number("FDSTORE") > 0;
+}
+
+int lu_session_park(struct lu_session *session, struct lu_error *err)
+{
+	char text[128];
+	int rc;
+
+	if (session->keeper != LUI_NOBODY)
+		return 0;
+	if (has_store()) {
+		snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s",
+			 session->name);
+		rc = notify(text, session->fd);
+		if (rc)
+			return lui_fail(err, rc, LU_WHY_KEEPER, session->name,
+					"systemd did not take session '%s': %s",
+					session->name, strerrordesc_np(-rc));
+		strcpy(session->stored, session->name);
+		session->keeper = LUI_SYSTEMD;
+		return 0;
+	}
+	rc = luod_ask(LU_BROKER_PARK, session->name, session->fd, NULL, err);
+	if (!rc)
+		session->keeper = LUI_LUOD;
+	return rc;
+}
+
+int lu_session_unpark(struct lu_session *session, struct lu_error *err)
+{
+	char text[128];
+	int rc = 0;
+
+	if (session->keeper == LUI_SYSTEMD) {
+		snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s",
+			 session->stored);
+		rc = notify(text, -1);
+		if (rc)
+			lui_fail(err, rc, LU_WHY_KEEPER, session->name,
+				 "systemd did not hear that session '%s' is not to be kept: %s",
+				 session->name, strerrordesc_np(-rc));
+	} else if (session->keeper == LUI_LUOD) {
+		rc = luod_ask(LU_BROKER_UNPARK, session->name, -1, NULL, err);
+	}
+	if (!rc)
+		session->keeper = LUI_NOBODY;
+	return rc;
+}

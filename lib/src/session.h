@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LU_SESSION_H
+#define LU_SESSION_H
+
+#include "liveupdate.h"
+
+/* Where a session came from, and who has a copy of it */
+enum lui_keeper { LUI_NOBODY, LUI_SYSTEMD, LUI_LUOD };
+
+struct lu_session {
+	int fd; /* -1 once it is closed by lu_plan_undo() */
+	enum lu_direction direction;
+	enum lui_keeper keeper;
+	char name[LU_NAME_BYTES]; /* the kernel's */
+	char stored[LU_NAME_BYTES]; /* the name it has in systemd's store */
+};
+
+/* Takes @fd on success only. */
+int lui_session_wrap(int fd, enum lui_keeper keeper, struct lu_session **ret,
+		     struct lu_error *err);
+
+/* keeper.c: file descriptors of sessions, or -errno */
+int lui_stored(const char *name, enum lu_direction direction);
+int lui_luod_get(const char *name, enum lu_direction direction,
+		 struct lu_error *err);
+
+#endif
