@@ -397,8 +397,8 @@ const char *lu_guest_name(const struct lu_guest *guest, enum lu_kind kind,
 			  unsigned int index);
 
 /*
- * The file of a memfd, or once it is bound of an iommufd or device, the
- * object's; -ENOENT for none, -EAGAIN before lu_guest_bind().
+ * The file of a memfd, or once it is taken of an iommufd or device, the object's;
+ * -ENOENT for none, -EAGAIN before lu_guest_take().
  */
 int lu_guest_fd(const struct lu_guest *guest, const char *name);
 
@@ -417,21 +417,25 @@ const char *lu_guest_address(const struct lu_guest *guest, const char *device);
  */
 
 /**
- * lu_guest_bind - take iommufds and devices, and bind them to each other
- * @timeout_ms: how long to wait until vfio-pci is bound to the devices, 0 not
- *              at all, negative for ever
+ * lu_guest_take - take iommufds and devices back from the kernel
+ * @timeout_ms: how long to wait for the drivers they need, 0 not at all, negative
+ *              for ever
  *
  * If this process may do so and nobody else has, it binds vfio-pci itself.
  *
- * Return: 0, or -errno: -EAGAIN it took longer (LU_WHY_NO_DRIVER)
+ * Return: 0, or -errno: -EAGAIN it took longer (LU_WHY_NO_DRIVER); others are for
+ * good (LU_WHY_LOST)
  */
-int lu_guest_bind(struct lu_guest *guest, int timeout_ms, struct lu_error *err);
+int lu_guest_take(struct lu_guest *guest, int timeout_ms, struct lu_error *err);
 
 /*
- * Go on without a device that cannot be had any more (LU_WHY_LOST): no step after
- * that has to do with it. Return: 0, or -ENOENT; -EBUSY it was bound
+ * Go on without a device that cannot be had any more: no step after that has to
+ * do with it. Return: 0, or -ENOENT; -EBUSY it was bound
  */
 int lu_guest_drop(struct lu_guest *guest, const char *device);
+
+/* Binds each device to its iommufd. */
+int lu_guest_bind(struct lu_guest *guest, struct lu_error *err);
 
 /* New IOAS and HWPTs, which map the same. May take long; DMA goes on. */
 int lu_guest_rebuild(struct lu_guest *guest, struct lu_error *err);
@@ -439,10 +443,16 @@ int lu_guest_rebuild(struct lu_guest *guest, struct lu_error *err);
 /* Attaches each device to its new HWPT. */
 int lu_guest_swap(struct lu_guest *guest, struct lu_error *err);
 
-/* Destroys the restored HWPTs and finishes the session. */
+/*
+ * Destroys the restored HWPTs. -EBUSY: a device is still attached to one
+ * (LU_WHY_ATTACHED, with its name)
+ */
+int lu_guest_destroy(struct lu_guest *guest, struct lu_error *err);
+
+/* Finishes the session: memory can be resized, the next live update prepared. */
 int lu_guest_finish(struct lu_guest *guest, struct lu_error *err);
 
-/* The four of them. */
+/* All of them, from lu_guest_take() on. */
 int lu_guest_restore(struct lu_guest *guest, int timeout_ms,
 		     struct lu_error *err);
 
@@ -457,7 +467,7 @@ int lu_guest_devid(const struct lu_guest *guest, const char *device,
 /**
  * lu_guest_reap - for a guest that nobody wants any more
  *
- * Binds as lu_guest_bind(), blocks the DMA of each device, destroys the restored
+ * Takes what is still to be had, blocks the DMA of each device, destroys the restored
  * HWPTs and finishes. What its devices were asked for by their last owner is
  * lost.
  *

@@ -68,6 +68,12 @@ int lui_session_name(int session, char name[LU_NAME_BYTES])
 	return 0;
 }
 
+/* Sessions have their own answer to calls that they do not know. */
+static bool unknown(int error)
+{
+	return error == ENOTTY || error == EINVAL;
+}
+
 static int direction_by_trying(int session)
 {
 	int fd = lui_session_take(session, 0);
@@ -86,7 +92,7 @@ int lui_session_direction(int session)
 
 	if (!ioctl(session, LUI_GET_INFO, &cmd))
 		return cmd.state == LUI_OUTGOING ? LU_OUT : LU_IN;
-	return errno == ENOTTY ? direction_by_trying(session) : -errno;
+	return unknown(errno) ? direction_by_trying(session) : -errno;
 }
 
 int lui_session_files(int session, struct lu_file *files, unsigned int room)
@@ -97,7 +103,9 @@ int lui_session_files(int session, struct lu_file *files, unsigned int room)
 		.files = (uintptr_t)files,
 	};
 
-	return ioctl(session, LUI_GET_INFO, &cmd) ? -errno : (int)cmd.nr_files;
+	if (!ioctl(session, LUI_GET_INFO, &cmd))
+		return cmd.nr_files;
+	return unknown(errno) ? -ENOTTY : -errno;
 }
 
 int lui_session_preserve(int session, int fd, uint64_t token)

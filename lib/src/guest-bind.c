@@ -117,6 +117,11 @@ int lu_guest_drop(struct lu_guest *guest, const char *device)
 	return 0;
 }
 
+int lu_guest_take(struct lu_guest *guest, int timeout_ms, struct lu_error *err)
+{
+	return lui_guest_take(guest, timeout_ms, false, err);
+}
+
 static int explain_bind(int rc, const struct part_device *d,
 			struct lu_error *err)
 {
@@ -134,19 +139,21 @@ static int explain_bind(int rc, const struct part_device *d,
 	}
 }
 
-int lu_guest_bind(struct lu_guest *guest, int timeout_ms, struct lu_error *err)
+int lu_guest_bind(struct lu_guest *guest, struct lu_error *err)
 {
 	struct parts *p = &guest->parts;
-	int rc = lui_guest_take(guest, timeout_ms, false, err);
 
-	if (rc)
-		return rc;
 	for (unsigned int i = 0; i < p->devices; i++) {
 		struct part_device *d = &p->device[i];
-		int iommufd = p->iommufd[p->hwpt[d->hwpt].iommufd].fd;
+		int iommufd = p->iommufd[p->hwpt[d->hwpt].iommufd].fd, rc;
 
 		if (d->bound || d->dropped)
 			continue;
+		if (d->fd < 0)
+			return lui_fail_token(err, -EAGAIN, LU_WHY_ORDER,
+					      d->name, d->token,
+					      "device '%s' was not taken yet; lu_guest_take() comes first",
+					      d->name);
 		rc = lui_device_bind(d->fd, iommufd, &d->devid);
 		if (rc)
 			return explain_bind(rc, d, err);

@@ -134,8 +134,10 @@ static int explain_destroy(int rc, const struct parts *p, unsigned int hwpt,
 			p->hwpt[hwpt].name);
 }
 
-static int destroy_restored(struct parts *p, struct lu_error *err)
+int lu_guest_destroy(struct lu_guest *guest, struct lu_error *err)
 {
+	struct parts *p = &guest->parts;
+
 	for (unsigned int i = 0; i < p->hwpts; i++) {
 		const struct part_hwpt *h = &p->hwpt[i];
 		uint32_t id;
@@ -144,7 +146,7 @@ static int destroy_restored(struct parts *p, struct lu_error *err)
 		if (iommufd_of(p, h) < 0)
 			return lui_fail(err, -EBUSY, LU_WHY_NOT_RETRIEVED,
 					p->iommufd[h->iommufd].name,
-					"iommufd '%s' was not taken; lu_guest_bind() comes first",
+					"iommufd '%s' was not taken; lu_guest_take() comes first",
 					p->iommufd[h->iommufd].name);
 		rc = lu_hwpt_restored(iommufd_of(p, h), h->token, &id);
 		if (!rc)
@@ -158,25 +160,18 @@ static int destroy_restored(struct parts *p, struct lu_error *err)
 
 int lu_guest_finish(struct lu_guest *guest, struct lu_error *err)
 {
-	int rc;
-
-	if (guest->finished)
-		return 0;
-	rc = destroy_restored(&guest->parts, err);
-	if (!rc)
-		rc = lu_session_finish(guest->session, err);
-	if (!rc)
-		guest->finished = true;
-	return rc;
+	return lu_session_finish(guest->session, err);
 }
 
 int lu_guest_restore(struct lu_guest *guest, int timeout_ms,
 		     struct lu_error *err)
 {
-	int rc = lu_guest_bind(guest, timeout_ms, err);
+	int rc = lu_guest_take(guest, timeout_ms, err);
 
+	rc = rc ? rc : lu_guest_bind(guest, err);
 	rc = rc ? rc : lu_guest_rebuild(guest, err);
 	rc = rc ? rc : lu_guest_swap(guest, err);
+	rc = rc ? rc : lu_guest_destroy(guest, err);
 	return rc ? rc : lu_guest_finish(guest, err);
 }
 
@@ -218,5 +213,6 @@ int lu_guest_reap(struct lu_guest *guest, int timeout_ms, struct lu_error *err)
 	for (unsigned int i = 0; !rc && i < p->devices; i++)
 		if (!p->device[i].dropped)
 			rc = lead_off(p, &p->device[i], err);
+	rc = rc ? rc : lu_guest_destroy(guest, err);
 	return rc ? rc : lu_guest_finish(guest, err);
 }

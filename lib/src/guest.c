@@ -184,7 +184,8 @@ int lu_guest_fd(const struct lu_guest *guest, const char *name)
 	i = lui_find_device(p, name);
 	if (i < 0)
 		return -ENOENT;
-	return p->device[i].bound ? p->device[i].fd : -EAGAIN;
+	fd = p->device[i].fd;
+	return fd < 0 ? -EAGAIN : fd;
 }
 
 const void *lu_guest_blob(const struct lu_guest *guest, const char *name,

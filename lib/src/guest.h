@@ -8,7 +8,6 @@
 struct lu_guest {
 	struct lu_session *session;
 	struct parts parts;
-	bool finished;
 };
 
 /*

@@ -170,7 +170,8 @@ static int luod_connect(void)
 	strcpy(to.sun_path, path);
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (sock < 0)
-		return -errno;
+		/* A kernel without CONFIG_UNIX has no luod either. */
+		return errno == EAFNOSUPPORT ? -ENOTCONN : -errno;
 	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
 	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof(most));
 	if (!connect(sock, (struct sockaddr *)&to, sizeof(to)))

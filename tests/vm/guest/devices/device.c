@@ -75,6 +75,16 @@ int device_connect(struct device *d, int fd, int iommufd)
 	return rc ? rc : device_reach(d);
 }
 
+int device_adopt_bound(struct device *d, int fd, uint32_t devid)
+{
+	int rc;
+
+	d->vfio = (struct vfio){ .fd = fd, .devid = devid };
+	snprintf(d->vfio.bdf, sizeof(d->vfio.bdf), "%s", d->state->bdf);
+	rc = vfio_find_config(&d->vfio);
+	return rc ? rc : device_reach(d);
+}
+
 int device_raise(struct device *d, enum irq_kind how)
 {
 	if (d->state->kind == DEVICE_VNET)

@@ -58,7 +58,9 @@ void device_adopt(struct device *d, struct memory *m,
 		  struct device_state *state);
 /* From here on the registers are in reach: @vfio is bound, a BAR mapped. */
 int device_connect(struct device *d, int fd, int iommufd);
-/* The second half of that, for one that was bound by hand. */
+/* The same for one that somebody has bound to its iommufd. */
+int device_adopt_bound(struct device *d, int fd, uint32_t devid);
+/* The last part of both. */
 int device_reach(struct device *d);
 /*
  * It is to be served when it raises an interrupt, and not by polling: said before

@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "intruder.h"
-#include "luo.h"
+#include "library.h"
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
@@ -71,21 +71,6 @@ static int build(void)
 		       0;
 }
 
-static int preserve_memory(void)
-{
-	int luo = luo_open();
-
-	if (lost("luo-open", luo))
-		return -1;
-	vm.session = luo_create(luo, SESSION);
-	if (lost("session", vm.session) ||
-	    lost("preserve", luo_preserve(vm.session, vm.memory.fd,
-					  TOKEN_MEMORY)))
-		return -1;
-	event("preserved");
-	return 0;
-}
-
 static int stage_old(unsigned int stage)
 {
 	if (build() || owner_start(&vm))
@@ -100,7 +85,7 @@ static int stage_old(unsigned int stage)
 		if (lost("intruder-works", works ? 0 : -ETIMEDOUT))
 			return -1;
 	}
-	if (stock() ? preserve_memory() : owner_preserve(&vm))
+	if (library_preserve(&vm, stock()))
 		return -1;
 	if (owner_load(&vm, stage))
 		return -1;
@@ -149,8 +134,8 @@ static int take_back(void)
 {
 	int rc;
 
-	rc = owner_reclaim(&vm) || owner_swap(&vm) ||
-	     owner_release(&vm);
+	rc = library_reclaim(&vm) || library_swap(&vm) ||
+	     library_release(&vm);
 	if (!rc)
 		owner_settle(&vm);
 	else
@@ -163,8 +148,7 @@ static int take_stock(void)
 {
 	traffic_drain(&vm);
 	vm_first_scan(&vm);
-	check_rc("finish", vm_finish(&vm), 0);
-	return 0;
+	return library_finish(&vm);
 }
 
 static int stage_new(unsigned int stage)
@@ -173,7 +157,7 @@ static int stage_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	if (owner_arrive(&vm, SESSION))
+	if (library_arrive(&vm, SESSION))
 		return -1;
 	intruders_adopt(&intruders, &vm);
 	late = intruders_scan(&intruders);

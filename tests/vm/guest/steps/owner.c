@@ -168,7 +168,7 @@ int owner_preserve(struct vm *vm)
 }
 
 /* Each device still makes transfers. */
-static bool all_work(struct vm *vm, unsigned int frames)
+bool owner_all_work(struct vm *vm, unsigned int frames)
 {
 	for (unsigned int i = 0; i < vm->devices; i++) {
 		const struct device *d = &vm->device[i];
@@ -183,7 +183,7 @@ int owner_load(struct vm *vm, unsigned int stage)
 {
 	if (lost("kexec-load", kexec_load_stage(stage + 1)))
 		return -1;
-	if (!check(owner_tag(vm, "traffic-preserved"), all_work(vm, 100),
+	if (!check(owner_tag(vm, "traffic-preserved"), owner_all_work(vm, 100),
 		   "all devices work after preserve"))
 		return -1;
 	pump_stop(&vm->pump);
@@ -240,6 +240,16 @@ static void check_unchanged(struct vm *vm, struct device *d)
 	check(name, cmd & PCI_COMMAND_MASTER, "command is %#x", cmd);
 }
 
+int owner_serve(struct vm *vm)
+{
+	for (unsigned int i = 0; i < vm->devices; i++) {
+		check_unchanged(vm, &vm->device[i]);
+		pump_add(&vm->pump, &vm->device[i]);
+	}
+	keep_reading(vm, READS_SHARE_NEW);
+	return lost("pump", pump_start(&vm->pump)) ? -1 : 0;
+}
+
 int owner_reclaim(struct vm *vm)
 {
 	for (unsigned int i = 0; i < vm->devices; i++)
@@ -258,12 +268,7 @@ int owner_reclaim(struct vm *vm)
 						vm->iommufd)))
 			return -1;
 	event("bound");
-	for (unsigned int i = 0; i < vm->devices; i++) {
-		check_unchanged(vm, &vm->device[i]);
-		pump_add(&vm->pump, &vm->device[i]);
-	}
-	keep_reading(vm, READS_SHARE_NEW);
-	return lost("pump", pump_start(&vm->pump)) ? -1 : 0;
+	return owner_serve(vm);
 }
 
 int owner_swap(struct vm *vm)
@@ -273,14 +278,14 @@ int owner_swap(struct vm *vm)
 	if (lost("remap", vm_remap(vm)))
 		return -1;
 	/* So that the swap happens in the middle of traffic. */
-	if (!check(owner_tag(vm, "traffic-restored"), all_work(vm, 50),
+	if (!check(owner_tag(vm, "traffic-restored"), owner_all_work(vm, 50),
 		   "all devices work under the restored translations"))
 		return -1;
 	errors = vm_errors(vm);
 	if (lost("swap", vm_attach(vm, vm->hwpt)))
 		return -1;
 	event("swapped");
-	if (!check(owner_tag(vm, "traffic-swapped"), all_work(vm, 500),
+	if (!check(owner_tag(vm, "traffic-swapped"), owner_all_work(vm, 500),
 		   "all devices work under the new translations"))
 		return -1;
 	value(owner_tag(vm, "swap_frames_lost"), vm_errors(vm) - errors);

@@ -36,6 +36,10 @@ int owner_hand_over(struct vm *vm, const char *session, unsigned int stage);
 
 int owner_arrive(struct vm *vm, const char *session);
 int owner_reclaim(struct vm *vm);
+/* The last part of that: are the devices as they were, then serves them. */
+int owner_serve(struct vm *vm);
+/* Each device still makes transfers: a share of @frames more. */
+bool owner_all_work(struct vm *vm, unsigned int frames);
 int owner_swap(struct vm *vm);
 int owner_release(struct vm *vm);
 

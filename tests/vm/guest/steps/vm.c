@@ -53,7 +53,7 @@ unsigned int machine_intruders(char bdf[INTRUDERS_MAX][BDF_BYTES])
 	return pci_find(E1000E_ID, 1, bdf[0]) ? 0 : 1;
 }
 
-static void vm_clear(struct vm *vm)
+void vm_clear(struct vm *vm)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->memory.fd = -1;
@@ -181,7 +181,7 @@ int vm_preserve(struct vm *vm, const char **ret_what)
 
 int vm_retrieve_memory(struct vm *vm, const char *session)
 {
-	int luo = luo_open(), fd, rc;
+	int luo = luo_open(), fd;
 
 	vm_clear(vm);
 	if (luo < 0)
@@ -190,9 +190,13 @@ int vm_retrieve_memory(struct vm *vm, const char *session)
 	if (vm->session < 0)
 		return vm->session;
 	fd = luo_retrieve(vm->session, TOKEN_MEMORY);
-	if (fd < 0)
-		return fd;
-	rc = memory_adopt(&vm->memory, fd);
+	return fd < 0 ? fd : vm_adopt(vm, fd);
+}
+
+int vm_adopt(struct vm *vm, int memory)
+{
+	int rc = memory_adopt(&vm->memory, memory);
+
 	if (rc)
 		return rc;
 	vm->control = memory_at(&vm->memory, 0);

@@ -38,6 +38,9 @@ struct control {
 	struct device_state device[DEVICES_MAX];
 };
 
+struct lu_guest;
+struct lu_session;
+
 struct vm {
 	struct memory memory;
 	struct control *control;
@@ -49,6 +52,9 @@ struct vm {
 	unsigned int devices;
 	struct pump pump;
 	char suffix[16]; /* for names that would come twice */
+	/* library.c, in the next kernel */
+	struct lu_session *came;
+	struct lu_guest *guest;
 };
 
 struct vm_plan {
@@ -75,6 +81,10 @@ int vm_start(struct vm *vm);
 int vm_preserve(struct vm *vm, const char **ret_what);
 
 /* In the next one. */
+void vm_clear(struct vm *vm);
+/* What is in memory that came over; @memory is its file, and the VM's. */
+int vm_adopt(struct vm *vm, int memory);
+/* Both, with memory from a session. */
 int vm_retrieve_memory(struct vm *vm, const char *session);
 /* Looks at every ring, before anything else can have happened to it. */
 void vm_first_scan(struct vm *vm);
