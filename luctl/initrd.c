@@ -159,6 +159,9 @@ static int unpack(struct stream *s, long at)
 			return out;
 		inner.in = fdopen(dup(out), "r");
 		rc = inner.in ? archives(&inner, &none) : -errno;
+		/* Packed twice is nothing that a kernel unpacks. */
+		if (!rc && none != -1)
+			rc = -EBADMSG;
 		if (inner.in)
 			fclose(inner.in);
 		command_end(out, pid);
