@@ -12,7 +12,7 @@
 #include "show.h"
 #include "sysfs.h"
 
-#define WIDTH 980
+#define WIDTH 1050
 #define MARGIN 24
 #define FRAME_WIDTH 610
 #define DEVICE_X 44
@@ -26,10 +26,11 @@
 #define LEVEL_X 72
 #define LEVEL_MAX 170
 #define SESSION_X 694
-#define SESSION_WIDTH 262
+#define SESSION_WIDTH 332
 #define LINE 17
 #define FILES_SHOWN 12
-#define NAME_SHOWN 28
+#define NAME_SHOWN 32
+#define TEXT_SHOWN 46
 /* Where a line meets the box of a session or of a domain */
 #define PORT 22
 
@@ -75,7 +76,7 @@ static void put(FILE *out, const char *text, int room)
 static void words(FILE *out, int x, int y, const char *class, const char *text)
 {
 	fprintf(out, "<text x=\"%d\" y=\"%d\" class=\"%s\">", x, y, class);
-	put(out, text, 64);
+	put(out, text, TEXT_SHOWN);
 	fputs("</text>\n", out);
 }
 
