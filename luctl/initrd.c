@@ -144,7 +144,7 @@ static int unpack(struct stream *s, long at)
 	unsigned char magic[6] = { 0 };
 	int fd = fileno(s->in), out, rc = -EBADMSG;
 	pid_t pid;
-	long none;
+	long none = -1;
 
 	if (pread(fd, magic, sizeof(magic), at) <= 0)
 		return -EBADMSG;

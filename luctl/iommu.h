@@ -58,7 +58,7 @@ void iommu_free(struct iommu *i);
 
 const struct lu_device *iommu_device(const struct iommu *i, const char *bdf,
 				     bool in);
-/* Devices that came over and have not got new translations yet. */
+/* Came over, and its old tables are still there: its owner has not destroyed them. */
 bool iommu_on_old_tables(const struct iommu *i, const struct lu_device *d);
 unsigned int iommu_devices(const struct iommu *i, bool in);
 

@@ -11,7 +11,8 @@
 #include "loaded.h"
 #include "sysfs.h"
 
-#define FOLDER "/run/luctl"
+#define RUN "/run"
+#define FOLDER RUN "/luctl"
 #define NOTE FOLDER "/loaded"
 
 static void boot_id(char *buf, size_t size)
@@ -81,9 +82,25 @@ static int write_note(const char *path, const char *text)
 	return rc;
 }
 
+/* In an initial RAM disk there may be no /run yet. */
+static int make_folder(void)
+{
+	static const char *const names[] = { RUN, FOLDER };
+	int rc = 0;
+
+	for (int i = 0; !rc && i < 2; i++) {
+		char *path = root_path("%s", names[i]);
+
+		if (mkdir(path, 0755) && errno != EEXIST)
+			rc = -errno;
+		free(path);
+	}
+	return rc;
+}
+
 int loaded_note(const char *image, const char *initrd, const char *line)
 {
-	char *folder = root_path(FOLDER), *path = root_path(NOTE), id[64];
+	char *path = root_path(NOTE), id[64];
 	json_object *note;
 	int rc = 0;
 
@@ -92,10 +109,9 @@ int loaded_note(const char *image, const char *initrd, const char *line)
 			rc = -errno;
 		goto out;
 	}
-	if (mkdir(folder, 0755) && errno != EEXIST) {
-		rc = -errno;
+	rc = make_folder();
+	if (rc)
 		goto out;
-	}
 	boot_id(id, sizeof(id));
 	note = json_object_new_object();
 	put_text(note, "boot_id", id);
@@ -105,7 +121,6 @@ int loaded_note(const char *image, const char *initrd, const char *line)
 	rc = write_note(path, json_object_to_json_string(note));
 	json_object_put(note);
 out:
-	free(folder);
 	free(path);
 	return rc;
 }

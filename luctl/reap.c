@@ -30,7 +30,7 @@ static void plan(const struct world *w, const struct session *s)
 		       s->file[i].token, s->file[i].kind, s->file[i].state);
 	for (unsigned int i = 0; i < w->iommu.devices; i++)
 		if (iommu_on_old_tables(&w->iommu, &w->iommu.device[i]))
-			printf("  (%s is on the old kernel's tables)\n",
+			printf("  (%s has tables of the old kernel)\n",
 			       w->iommu.device[i].bdf);
 	printf("and finish it. Nothing was changed.\n");
 }

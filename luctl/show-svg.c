@@ -144,22 +144,37 @@ static int bar_width(int64_t pages)
 	return width;
 }
 
+static void draw_bar(struct canvas *c, const char *what, int64_t pages, int y)
+{
+	int width = bar_width(pages);
+	char text[40];
+
+	words(c->out, DOMAIN_X + 14, y + 11, "s", what);
+	fprintf(c->out,
+		"<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"11\" rx=\"2\" class=\"bar\"/>\n",
+		DOMAIN_X + LEVEL_X, y + 2, width);
+	snprintf(text, sizeof(text), "%" PRId64 " page%s", pages,
+		 pages == 1 ? "" : "s");
+	words(c->out, DOMAIN_X + LEVEL_X + width + 8, y + 11, "s", text);
+}
+
+/* Where the kernel does not tell the levels apart, one for all */
+static unsigned int bars(const struct lu_domain *d)
+{
+	return d->levels ? d->levels : d->tables >= 0;
+}
+
 static void draw_levels(struct canvas *c, const struct lu_domain *d, int y)
 {
 	for (unsigned int i = 0; i < d->levels; i++) {
-		int width = bar_width(d->level[i]);
-		char text[40];
+		char text[24];
 
 		snprintf(text, sizeof(text), "level %u", d->levels - i);
-		words(c->out, DOMAIN_X + 14, y + 11, "s", text);
-		fprintf(c->out,
-			"<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"11\" rx=\"2\" class=\"bar\"/>\n",
-			DOMAIN_X + LEVEL_X, y + 2, width);
-		snprintf(text, sizeof(text), "%" PRId64 " page%s", d->level[i],
-			 d->level[i] == 1 ? "" : "s");
-		words(c->out, DOMAIN_X + LEVEL_X + width + 8, y + 11, "s", text);
+		draw_bar(c, text, d->level[i], y);
 		y += LEVEL_STEP;
 	}
+	if (!d->levels && d->tables >= 0)
+		draw_bar(c, "all levels", d->tables, y);
 }
 
 static unsigned int attached(const struct canvas *c, int64_t domain)
@@ -175,7 +190,7 @@ static unsigned int attached(const struct canvas *c, int64_t domain)
 
 static int domain_height(const struct canvas *c, const struct lu_domain *d)
 {
-	int tables = DOMAIN_HEAD + d->levels * LEVEL_STEP + (d->levels ? 6 : 0);
+	int tables = DOMAIN_HEAD + bars(d) * LEVEL_STEP + (bars(d) ? 6 : 0);
 	int devices = attached(c, d->id) * DEVICE_STEP + DEVICE_HEIGHT -
 		      DEVICE_STEP;
 

@@ -53,33 +53,6 @@ bool show_session_is(const struct session *s, bool in)
 	return session_is_left(s) == in && s->state != SESSION_FINISHED;
 }
 
-const struct session *show_owner(const struct world *w,
-				 const struct lu_domain *d)
-{
-	const struct session *owner = NULL;
-	uint64_t token;
-	char *end;
-
-	token = strtoull(d->owner, &end, 0);
-	if (end == d->owner)
-		return NULL;
-	for (unsigned int i = 0; i < w->sessions.count; i++) {
-		const struct session *s = &w->sessions.list[i];
-
-		if (!show_session_is(s, d->in))
-			continue;
-		for (unsigned int n = 0; n < s->files; n++) {
-			if (s->file[n].token != token ||
-			    strncmp(s->file[n].kind, "iommufd", 7))
-				continue;
-			if (owner)
-				return NULL;
-			owner = s;
-		}
-	}
-	return owner;
-}
-
 bool show_any(const struct world *w, bool in)
 {
 	for (unsigned int i = 0; i < w->sessions.count; i++)

@@ -15,8 +15,8 @@ void show_svg(const struct world *w, FILE *out);
 bool show_any(const struct world *w, bool in);
 
 /*
- * The session whose iommufd a domain is of; NULL if that is not known, or if
- * several could be it.
+ * The session whose iommufd a domain is of; NULL if several could be it, and who
+ * has its devices does not tell either.
  */
 const struct session *show_owner(const struct world *w,
 				 const struct lu_domain *d);

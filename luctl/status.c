@@ -98,7 +98,7 @@ static void print_devices(const struct iommu *i)
 		printf("%-9s %s  %s%s\n", n ? "" : "devices", i->device[n].bdf,
 		       i->device[n].state,
 		       iommu_on_old_tables(i, &i->device[n]) ?
-			       ", on the old kernel's tables" : "");
+			       ", with tables of the old kernel" : "");
 }
 
 static void put_names(json_object *to, const char *key, const char *file)

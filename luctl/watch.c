@@ -72,7 +72,7 @@ static char *in_words(const struct world *w)
 		return must_print("all sessions are finished");
 	text = must_print("%u session%s left", count, count == 1 ? "" : "s");
 	if (!w->iommu.error)
-		text = add(text, must_print(", %u device%s on the old kernel's tables",
+		text = add(text, must_print(", %u device%s with tables of the old kernel",
 					    devices, devices == 1 ? "" : "s"));
 	for (unsigned int i = 0, n = 0; i < w->sessions.count; i++) {
 		const struct session *s = &w->sessions.list[i];

@@ -93,7 +93,6 @@ class Case(unittest.TestCase):
         self.file("/sys/kernel/liveupdate/iommu", "")
         self.file("/sys/kernel/kexec_loaded", "0\n")
         self.file("/dev/liveupdate", "")
-        self.file("/run/luctl/x", "")
 
     # what there is
 

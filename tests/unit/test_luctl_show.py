@@ -63,8 +63,25 @@ class Show(luctl.Case):
             self.assertIn(words, out)
 
     def test_one_iommufd_token_in_two_sessions(self):
+        """As libliveupdate has it. Then who has a device open has the session."""
         self.session("vm2", files=FILES)
-        self.assertIsNone(self.answer("show")["out"]["domains"][0]["session"])
+        self.device("0000:00:05.0", cdev="vfio3")
+
+        def owner():
+            return self.answer("show")["out"]["domains"][0]["session"]
+        self.assertIsNone(owner())
+        self.process(900, "qemu", SESSION + "vm2", "/dev/vfio/devices/vfio3")
+        self.assertEqual(owner(), "vm2")
+        self.process(900, "qemu", SESSION + "vm2", "/dev/vfio/devices/vfio3", SESSION + "vm1")
+        self.assertIsNone(owner())
+
+    def test_no_token(self):
+        self.file(IOMMU, "out domain 0 - vtdss 7 - - 0x1\n")
+        self.file("/sys/kernel/liveupdate/sessions", "")
+        self.session("notes", files=[("0x2", "memfd-v2", "preserved")])
+        self.session("vm1", files=FILES)
+        self.assertEqual(self.answer("show")["out"]["domains"][0]["session"], "vm1")
+        self.assertIn("all levels", self.luctl("show", "--svg").out)
 
     def test_svg(self):
         text = self.luctl("show", "--svg").out
