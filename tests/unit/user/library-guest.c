@@ -144,6 +144,51 @@ static void largest_ranges(void)
 	leave(g, s);
 }
 
+/* BARs that devices reach are mapped again, as dma-bufs of the new kernel. */
+static void bars(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct lu_session *s;
+	struct lu_guest *g;
+	struct lu_plan *p;
+	struct vmm vmm;
+	uint32_t hwpt;
+	int buf, kept;
+
+	vmm_start(&vmm);
+	buf = standin_dmabuf(vmm.device);
+	CHECK_RC(standin_map(vmm.iommufd, vmm.ioas, 1ul << 32, PAGE, buf, 0,
+			     LU_READ | LU_WRITE), 0);
+	close(buf);
+	CHECK_RC(lu_plan_new(&p), 0);
+	CHECK_RC(lu_plan_memfd(p, "ram", vmm.ram), 0);
+	CHECK_RC(lu_plan_iommufd(p, "iommu", vmm.iommufd), 0);
+	CHECK_RC(lu_plan_hwpt(p, "gpa", "iommu", vmm.hwpt, 0), 0);
+	CHECK_RC(lu_plan_device(p, "nic", vmm.device, "gpa", BDF), 0);
+	CHECK_RC(lu_plan_maps(p, "gpa", vmm.ioas, &err), -EINVAL);
+	CHECK(err.why == LU_WHY_MEMORY && strstr(err.text, "lu_plan_bar"));
+	CHECK_RC(lu_plan_bar(p, "gpa", 1ul << 32, PAGE, "disk", 0, 0, LU_READ),
+		 -ENOENT);
+	CHECK_RC(lu_plan_bar(p, "gpa", 1ul << 32, PAGE, "nic", 6, 0, LU_READ),
+		 -EINVAL);
+	CHECK_RC(lu_plan_bar(p, "gpa", 1ul << 32, PAGE, "nic", 0, 0,
+			     LU_READ | LU_WRITE), 0);
+	CHECK_RC(lu_plan_maps(p, "gpa", vmm.ioas, &err), 0);
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	CHECK_RC(lu_plan_preserve(p, s, &err), 0);
+	kept = dup(lu_session_fd(s));
+	lu_session_free(s);
+	lu_plan_free(p);
+	vmm_end(&vmm);
+	standin_kexec();
+	close(kept);
+	g = arrive(&s, &err);
+	CHECK_RC(lu_guest_restore(g, 0, &err), 0);
+	CHECK_RC(lu_guest_hwpt(g, "gpa", NULL, &hwpt), 0);
+	CHECK(standin_maps(lu_guest_fd(g, "iommu"), hwpt) == 2);
+	leave(g, s);
+}
+
 static void driver_late(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
@@ -261,14 +306,14 @@ static const char *const wrong_maps[] = {
 	"{\"version\":1,\"kind\":\"libliveupdate\",\"memfds\":[1]}",
 	"{\"version\":1,\"kind\":\"libliveupdate\",\"memfds\":[{\"name\":\"a\","
 	"\"token\":-1,\"bytes\":4096}],\"blobs\":[],\"iommufds\":[],"
-	"\"hwpts\":[],\"maps\":[],\"devices\":[]}",
+	"\"hwpts\":[],\"maps\":[],\"devices\":[],\"bars\":[]}",
 	"{\"version\":1,\"kind\":\"libliveupdate\",\"memfds\":[{\"name\":\"a\","
 	"\"token\":1.5,\"bytes\":4096}],\"blobs\":[],\"iommufds\":[],"
-	"\"hwpts\":[],\"maps\":[],\"devices\":[]}",
+	"\"hwpts\":[],\"maps\":[],\"devices\":[],\"bars\":[]}",
 	"{\"version\":1,\"kind\":\"libliveupdate\",\"memfds\":[],\"blobs\":[],"
 	"\"iommufds\":[{\"name\":\"i\",\"token\":5}],\"hwpts\":[{\"name\":"
 	"\"h\",\"token\":6,\"iommufd\":\"j\",\"flags\":0}],\"maps\":[],"
-	"\"devices\":[]}",
+	"\"devices\":[],\"bars\":[]}",
 };
 
 static void map_of_others(void)
@@ -322,6 +367,7 @@ const struct test guest_tests[] = {
 	{ "order", order },
 	{ "attached", attached },
 	{ "largest-ranges", largest_ranges },
+	{ "bars", bars },
 	{ "driver-late", driver_late },
 	{ "without-a-device", without_a_device },
 	{ "reap", reap },

@@ -358,7 +358,8 @@ static int iommufd_map(struct thing *t, const struct lui_ioas_map_file *cmd)
 		.iova = cmd->iova,
 		.length = cmd->length,
 		.start = cmd->start,
-		.type = LUI_MAP_OF_FILE,
+		.type = fcntl(cmd->fd, F_GET_SEALS) < 0 ? LUI_MAP_OF_DMABUF :
+							  LUI_MAP_OF_FILE,
 		.prot = cmd->flags & (LUI_MAP_READABLE | LUI_MAP_WRITEABLE),
 		.dev = st.st_dev,
 		.ino = st.st_ino,
@@ -506,6 +507,17 @@ static int device_attach(struct thing *t, uint32_t hwpt)
 	return 0;
 }
 
+/* Something that is neither memory nor known here. */
+static int dmabuf(void)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return -errno;
+	close(fds[1]);
+	return fds[0];
+}
+
 static int call_device(struct thing *t, unsigned long request, void *arg)
 {
 	switch (request) {
@@ -517,6 +529,8 @@ static int call_device(struct thing *t, unsigned long request, void *arg)
 	case LUI_DEVICE_ATTACH:
 		return device_attach(t,
 				     ((struct lui_device_attach *)arg)->pt_id);
+	case LUI_DEVICE_FEATURE:
+		return t->devid ? dmabuf() : -EINVAL;
 	case LUI_DEVICE_DETACH:
 		t->hwpt = 0;
 		return t->devid ? 0 : -EINVAL;
@@ -557,7 +571,8 @@ static int check_iommufd(const struct thing *session, const struct thing *t)
 		any = true;
 		ioas = &t->object[o->ioas];
 		for (unsigned int j = 0; j < ioas->maps; j++)
-			if (!holds(session, ioas->map[j].ino))
+			if (ioas->map[j].type != LUI_MAP_OF_DMABUF &&
+			    !holds(session, ioas->map[j].ino))
 				return -EINVAL;
 	}
 	return any ? 0 : -EINVAL;
@@ -796,8 +811,8 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 {
 	int rc = fails(0) ? -fail_with : call(fd, request, arg);
 
-	if (!rc)
-		return 0;
+	if (rc >= 0)
+		return rc;
 	errno = -rc;
 	return -1;
 }
@@ -818,6 +833,11 @@ int standin_attach(int device, uint32_t hwpt)
 	struct lui_device_attach cmd = { .pt_id = hwpt };
 
 	return call(device, LUI_DEVICE_ATTACH, &cmd);
+}
+
+int standin_dmabuf(int device)
+{
+	return call(device, LUI_DEVICE_FEATURE, NULL);
 }
 
 int standin_ioas(int iommufd, uint32_t *ret_ioas)

@@ -29,6 +29,8 @@ int standin_attach(int device, uint32_t hwpt);
 int standin_ioas(int iommufd, uint32_t *ret_ioas);
 int standin_map(int iommufd, uint32_t ioas, uint64_t iova, uint64_t length,
 		int fd, uint64_t offset, uint32_t prot);
+/* A dma-buf of a BAR, its file descriptor. */
+int standin_dmabuf(int device);
 /* Something that is no memory of a memfd. */
 void standin_map_other(int iommufd, uint32_t ioas, uint64_t iova,
 		       uint64_t length);

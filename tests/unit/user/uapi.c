@@ -66,6 +66,8 @@ SAME(LUI_DEVICE_GET_INFO, VFIO_DEVICE_GET_INFO);
 SAME(LUI_DEVICE_BIND, VFIO_DEVICE_BIND_IOMMUFD);
 SAME(LUI_DEVICE_ATTACH, VFIO_DEVICE_ATTACH_IOMMUFD_PT);
 SAME(LUI_DEVICE_DETACH, VFIO_DEVICE_DETACH_IOMMUFD_PT);
+SAME(LUI_DEVICE_FEATURE, VFIO_DEVICE_FEATURE);
+SAME(LUI_FEATURE_GET, VFIO_DEVICE_FEATURE_GET);
 SAME(LUI_DEVICE_IS_PCI, VFIO_DEVICE_FLAGS_PCI);
 FITS(lui_device_info, vfio_device_info);
 FITS(lui_device_bind, vfio_device_bind_iommufd);
@@ -73,3 +75,9 @@ AT(lui_device_bind, out_devid, vfio_device_bind_iommufd, out_devid);
 FITS(lui_device_attach, vfio_device_attach_iommufd_pt);
 AT(lui_device_attach, pt_id, vfio_device_attach_iommufd_pt, pt_id);
 FITS(lui_device_detach, vfio_device_detach_iommufd_pt);
+SAME(LUI_FEATURE_DMA_BUF, VFIO_DEVICE_FEATURE_DMA_BUF);
+SAME(offsetof(struct lui_device_dmabuf, region_index),
+     sizeof(struct vfio_device_feature));
+SAME(offsetof(struct lui_device_dmabuf, offset),
+     sizeof(struct vfio_device_feature) +
+	     offsetof(struct vfio_device_feature_dma_buf, dma_ranges));
