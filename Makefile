@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all soak fuzz chaos bench kernel shell series check status \
-	tools setup clean
+.PHONY: help demo test test-all soak fuzz chaos user bench kernel shell series check \
+	status tools setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -15,6 +15,7 @@ help:
 	@echo "make soak          1,000 live updates in a row, in an hour or two"
 	@echo "make fuzz          broken handovers, read under KASAN: COUNT= of them, from SEED="
 	@echo "make chaos         random machines and events: COUNT= of them (20), from SEED="
+	@echo "make user          libliveupdate, luctl, luod and their man pages, in build/user/"
 	@echo "make bench         what it costs, in instructions, in build/bench/"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
@@ -67,6 +68,9 @@ fuzz: tools
 chaos: COUNT := $(if $(filter file,$(origin COUNT)),20,$(COUNT))
 chaos: kernel
 	@tests/vm/chaos --kernel build/kernel-lu --seed $(SEED) --count $(COUNT)
+
+user: setup
+	@set -e; for part in lib luctl luod; do $(MAKE) -s -C $$part all; done
 
 bench:
 	@scripts/setup bench

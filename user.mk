@@ -30,6 +30,3 @@ JSON_LIBS := $(shell $(PKG_CONFIG) --libs json-c)
 
 LIBLIVEUPDATE_A := $(OUT)/lib/libliveupdate.a
 
-# man FILE.scd: FILE
-%.1 %.3 %.7 %.8: %.scd
-	scdoc <$< >$@

@@ -314,9 +314,18 @@ int lu_plan_map(struct lu_plan *plan, const char *hwpt, uint64_t iova,
 		uint32_t prot);
 
 /*
- * The same for all that is mapped in an IOAS, as the kernel tells it. What is no
- * memory of a memfd in the plan is -EINVAL (LU_WHY_MEMORY, with its range), a
- * kernel that cannot be asked -ENOTSUP.
+ * The same for a BAR of a device in the plan, bound to the same iommufd, that other
+ * devices reach there: mapped as the dma-buf of VFIO_DEVICE_FEATURE_DMA_BUF, which
+ * is made anew in the next kernel. @bar is 0 to 5.
+ */
+int lu_plan_bar(struct lu_plan *plan, const char *hwpt, uint64_t iova,
+		uint64_t length, const char *device, uint32_t bar,
+		uint64_t offset, uint32_t prot);
+
+/*
+ * lu_plan_map() for all that is mapped in an IOAS, as the kernel tells it. What is
+ * neither memory of a memfd in the plan nor told of by lu_plan_bar() before is
+ * -EINVAL (LU_WHY_MEMORY, with its range), a kernel that cannot be asked -ENOTSUP.
  */
 int lu_plan_maps(struct lu_plan *plan, const char *hwpt, uint32_t ioas,
 		 struct lu_error *err);

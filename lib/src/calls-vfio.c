@@ -86,6 +86,22 @@ int lui_device_detach(int fd)
 	return call(fd, LUI_DEVICE_DETACH, &cmd);
 }
 
+int lui_device_dmabuf(int fd, uint32_t bar, uint64_t offset, uint64_t length)
+{
+	struct lui_device_dmabuf cmd = {
+		.argsz = sizeof(cmd),
+		.flags = LUI_FEATURE_GET | LUI_FEATURE_DMA_BUF,
+		.region_index = bar,
+		.open_flags = O_RDWR | O_CLOEXEC,
+		.nr_ranges = 1,
+		.offset = offset,
+		.length = length,
+	};
+	int buf = ioctl(fd, LUI_DEVICE_FEATURE, &cmd);
+
+	return buf < 0 ? -errno : buf;
+}
+
 static int put(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC), rc = 0;

@@ -48,6 +48,8 @@ int lui_device_address(int fd, char address[LUI_ADDRESS_BYTES]);
 int lui_device_bind(int fd, int iommufd, uint32_t *ret_devid);
 int lui_device_attach(int fd, uint32_t hwpt);
 int lui_device_detach(int fd);
+/* A dma-buf over a part of a BAR: its file descriptor. */
+int lui_device_dmabuf(int fd, uint32_t bar, uint64_t offset, uint64_t length);
 /* Asks the kernel to bind vfio-pci to it. -EBUSY: another driver is */
 int lui_driver_bind(const char *address);
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "guest.h"
@@ -26,6 +27,29 @@ static const struct part_device *device_of(const struct parts *p,
 	return NULL;
 }
 
+static int map_range(const struct parts *p, const struct part_hwpt *h,
+		     const struct part_map *m)
+{
+	const struct part_device *d;
+	int buf, rc;
+
+	if (!m->is_bar)
+		return lui_map_file(iommufd_of(p, h), h->ioas, m->iova,
+				    m->length, p->memfd[m->of].fd, m->offset,
+				    m->prot);
+	d = &p->device[m->of];
+	/* Nobody reaches what is not there. */
+	if (d->dropped)
+		return 0;
+	buf = lui_device_dmabuf(d->fd, m->bar, m->offset, m->length);
+	if (buf < 0)
+		return buf;
+	rc = lui_map_file(iommufd_of(p, h), h->ioas, m->iova, m->length, buf, 0,
+			  m->prot);
+	close(buf);
+	return rc;
+}
+
 static int map_again(struct parts *p, unsigned int hwpt, struct lu_error *err)
 {
 	struct part_hwpt *h = &p->hwpt[hwpt];
@@ -38,8 +62,7 @@ static int map_again(struct parts *p, unsigned int hwpt, struct lu_error *err)
 		h->mapped = i;
 		if (m->hwpt != hwpt)
 			continue;
-		rc = lui_map_file(iommufd_of(p, h), h->ioas, m->iova, m->length,
-				  p->memfd[m->memfd].fd, m->offset, m->prot);
+		rc = map_range(p, h, m);
 		if (rc)
 			return lui_fail(err, rc, LU_WHY_SYSTEM, h->name,
 					"IOVA %#" PRIx64 ", %" PRIu64

@@ -9,7 +9,8 @@
  *     "iommufds": [ { "name", "token" } ],
  *     "hwpts":    [ { "name", "token", "iommufd", "flags" } ],
  *     "maps":     [ { "hwpt", "iova", "length", "memfd", "offset", "prot" } ],
- *     "devices":  [ { "name", "token", "hwpt", "address" } ] }
+ *     "devices":  [ { "name", "token", "hwpt", "address" } ],
+ *     "bars":     [ { "hwpt", "iova", "length", "device", "bar", "offset", "prot" } ] }
  *
  * It is read as if it came from anybody: the kernel passes on whatever a memfd
  * holds. What is not known is passed over; another version is refused.
@@ -84,7 +85,7 @@ static struct json_object *one_hwpt(const struct parts *p, unsigned int i)
 			  "flags", h->flags);
 }
 
-static struct json_object *one_map(const struct parts *p, unsigned int i)
+static struct json_object *one_range(const struct parts *p, unsigned int i)
 {
 	const struct part_map *m = &p->map[i];
 	struct json_object *o = json_object_new_object();
@@ -92,9 +93,21 @@ static struct json_object *one_map(const struct parts *p, unsigned int i)
 	o = put_text(o, "hwpt", p->hwpt[m->hwpt].name);
 	o = put_number(o, "iova", m->iova);
 	o = put_number(o, "length", m->length);
-	o = put_text(o, "memfd", p->memfd[m->memfd].name);
 	o = put_number(o, "offset", m->offset);
 	return put_number(o, "prot", m->prot);
+}
+
+static struct json_object *one_map(const struct parts *p, unsigned int i)
+{
+	return put_text(one_range(p, i), "memfd",
+			p->memfd[p->map[i].of].name);
+}
+
+static struct json_object *one_bar(const struct parts *p, unsigned int i)
+{
+	return put_number(put_text(one_range(p, i), "device",
+				   p->device[p->map[i].of].name),
+			  "bar", p->map[i].bar);
 }
 
 static struct json_object *one_device(const struct parts *p, unsigned int i)
@@ -106,22 +119,39 @@ static struct json_object *one_device(const struct parts *p, unsigned int i)
 			"address", d->address);
 }
 
-static struct json_object *
-put_list(struct json_object *to, const char *key, const struct parts *parts,
-	 unsigned int count,
-	 struct json_object *(*one)(const struct parts *, unsigned int))
+typedef struct json_object *one_of(const struct parts *, unsigned int);
+
+static struct json_object *add(struct json_object *list,
+			       struct json_object *o)
+{
+	if (list && o && !json_object_array_add(list, o))
+		return list;
+	json_object_put(o);
+	json_object_put(list);
+	return NULL;
+}
+
+static struct json_object *put_list(struct json_object *to, const char *key,
+				    const struct parts *parts,
+				    unsigned int count, one_of *one)
 {
 	struct json_object *list = json_object_new_array();
 
-	for (unsigned int i = 0; list && i < count; i++) {
-		struct json_object *o = one(parts, i);
+	for (unsigned int i = 0; list && i < count; i++)
+		list = add(list, one(parts, i));
+	return put(to, key, list);
+}
 
-		if (o && !json_object_array_add(list, o))
-			continue;
-		json_object_put(o);
-		json_object_put(list);
-		list = NULL;
-	}
+/* Ranges of memory or of BARs, which are in one array. */
+static struct json_object *put_ranges(struct json_object *to, const char *key,
+				      const struct parts *parts, bool bars,
+				      one_of *one)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (unsigned int i = 0; list && i < parts->maps; i++)
+		if (parts->map[i].is_bar == bars)
+			list = add(list, one(parts, i));
 	return put(to, key, list);
 }
 
@@ -137,8 +167,9 @@ char *lui_map_write(const struct parts *parts)
 	o = put_list(o, "blobs", parts, parts->blobs, one_blob);
 	o = put_list(o, "iommufds", parts, parts->iommufds, one_iommufd);
 	o = put_list(o, "hwpts", parts, parts->hwpts, one_hwpt);
-	o = put_list(o, "maps", parts, parts->maps, one_map);
+	o = put_ranges(o, "maps", parts, false, one_map);
 	o = put_list(o, "devices", parts, parts->devices, one_device);
+	o = put_ranges(o, "bars", parts, true, one_bar);
 	if (!o)
 		return NULL;
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
@@ -252,6 +283,20 @@ static int read_map(struct parts *p, struct json_object *o)
 	return lui_add_map(p, hwpt, iova, length, memfd, offset, prot);
 }
 
+static int read_bar(struct parts *p, struct json_object *o)
+{
+	const char *hwpt = text_of(o, "hwpt"), *device = text_of(o, "device");
+	uint64_t iova, length, offset, prot, bar;
+
+	if (!hwpt || !device || !number_of(o, "iova", UINT64_MAX, &iova) ||
+	    !number_of(o, "length", UINT64_MAX, &length) ||
+	    !number_of(o, "offset", INT64_MAX, &offset) ||
+	    !number_of(o, "prot", UINT32_MAX, &prot) ||
+	    !number_of(o, "bar", UINT32_MAX, &bar))
+		return -EINVAL;
+	return lui_add_bar(p, hwpt, iova, length, device, bar, offset, prot);
+}
+
 static int read_device(struct parts *p, struct json_object *o)
 {
 	const char *name = text_of(o, "name"), *hwpt = text_of(o, "hwpt");
@@ -318,7 +363,8 @@ static int read_all(struct json_object *o, struct parts *p,
 	rc = rc ? rc : read_list(o, "iommufds", p, err, read_iommufd);
 	rc = rc ? rc : read_list(o, "hwpts", p, err, read_hwpt);
 	rc = rc ? rc : read_list(o, "maps", p, err, read_map);
-	return rc ? rc : read_list(o, "devices", p, err, read_device);
+	rc = rc ? rc : read_list(o, "devices", p, err, read_device);
+	return rc ? rc : read_list(o, "bars", p, err, read_bar);
 }
 
 int lui_map_read(const char *text, size_t length, struct parts *parts,

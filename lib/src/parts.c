@@ -8,6 +8,7 @@
 
 /* Of each kind: enough for any machine, and no number overflows. */
 #define COUNT_MAX 65536u
+#define BARS 6
 
 /* Room for one more, cleared; NULL if there is none. */
 static void *grow(void **array, unsigned int count, size_t size)
@@ -153,29 +154,73 @@ int lui_add_hwpt(struct parts *parts, const char *name, const char *iommufd,
 	return 0;
 }
 
+static bool is_range(uint64_t iova, uint64_t length, uint64_t offset,
+		     uint32_t prot)
+{
+	const uint64_t page = sysconf(_SC_PAGESIZE);
+
+	return length && !((iova | length | offset) & (page - 1)) &&
+	       iova + (length - 1) >= iova &&
+	       offset + (length - 1) >= offset && prot &&
+	       !(prot & ~(LU_READ | LU_WRITE));
+}
+
+static int add_range(struct parts *parts, const struct part_map *map)
+{
+	struct part_map *m = GROW(parts, map);
+
+	if (!m)
+		return -ENOMEM;
+	*m = *map;
+	parts->maps++;
+	return 0;
+}
+
 int lui_add_map(struct parts *parts, const char *hwpt, uint64_t iova,
 		uint64_t length, const char *memfd, uint64_t offset,
 		uint32_t prot)
 {
 	int of = lui_find_hwpt(parts, hwpt), to = lui_find_memfd(parts, memfd);
 	const uint64_t page = sysconf(_SC_PAGESIZE);
-	struct part_map *m;
 
 	if (of < 0 || to < 0)
 		return -ENOENT;
-	if (!length || (iova | length | offset) & (page - 1) ||
-	    iova + (length - 1) < iova || !prot || prot & ~(LU_READ | LU_WRITE))
+	if (!is_range(iova, length, offset, prot))
 		return -EINVAL;
 	/* The kernel counts whole pages of a file that ends within one. */
 	if (offset > parts->memfd[to].bytes ||
 	    length > ((parts->memfd[to].bytes + page - 1) & ~(page - 1)) - offset)
 		return -EINVAL;
-	m = GROW(parts, map);
-	if (!m)
-		return -ENOMEM;
-	*m = (struct part_map){ of, to, iova, length, offset, prot };
-	parts->maps++;
-	return 0;
+	return add_range(parts, &(struct part_map){ .hwpt = of,
+						    .of = to,
+						    .iova = iova,
+						    .length = length,
+						    .offset = offset,
+						    .prot = prot });
+}
+
+int lui_add_bar(struct parts *parts, const char *hwpt, uint64_t iova,
+		uint64_t length, const char *device, uint32_t bar,
+		uint64_t offset, uint32_t prot)
+{
+	int of = lui_find_hwpt(parts, hwpt);
+	int to = lui_find_device(parts, device);
+
+	if (of < 0 || to < 0)
+		return -ENOENT;
+	/* The kernel tells a BAR only by a device of the same iommufd. */
+	if (parts->hwpt[parts->device[to].hwpt].iommufd !=
+		    parts->hwpt[of].iommufd ||
+	    bar >= BARS || !is_range(iova, length, offset, prot))
+		return -EINVAL;
+	return add_range(parts, &(struct part_map){ .hwpt = of,
+						    .is_bar = true,
+						    .of = to,
+						    .bar = bar,
+						    .iova = iova,
+						    .length = length,
+						    .offset = offset,
+						    .prot = prot });
 }
 
 /* "0000:00:05.0", or one of a domain with more digits */
@@ -224,7 +269,8 @@ static int by_place(const void *a, const void *b)
 
 static bool joins(const struct part_map *a, const struct part_map *b)
 {
-	return a->hwpt == b->hwpt && a->memfd == b->memfd &&
+	return a->hwpt == b->hwpt && !a->is_bar && !b->is_bar &&
+	       a->of == b->of &&
 	       a->prot == b->prot && a->iova + a->length == b->iova &&
 	       a->offset + a->length == b->offset;
 }

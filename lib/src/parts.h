@@ -44,9 +44,12 @@ struct part_hwpt {
 	unsigned int mapped;
 };
 
+/* Of memory, or of a BAR */
 struct part_map {
 	unsigned int hwpt;
-	unsigned int memfd;
+	bool is_bar;
+	unsigned int of; /* the place of the memfd or device */
+	uint32_t bar;
 	uint64_t iova;
 	uint64_t length;
 	uint64_t offset;
@@ -93,6 +96,9 @@ int lui_add_map(struct parts *parts, const char *hwpt, uint64_t iova,
 		uint32_t prot);
 int lui_add_device(struct parts *parts, const char *name, const char *hwpt,
 		   const char *address);
+int lui_add_bar(struct parts *parts, const char *hwpt, uint64_t iova,
+		uint64_t length, const char *device, uint32_t bar,
+		uint64_t offset, uint32_t prot);
 
 /* Their place, or -ENOENT. */
 int lui_find_memfd(const struct parts *parts, const char *name);

@@ -117,6 +117,14 @@ int lu_plan_map(struct lu_plan *plan, const char *hwpt, uint64_t iova,
 			   prot);
 }
 
+int lu_plan_bar(struct lu_plan *plan, const char *hwpt, uint64_t iova,
+		uint64_t length, const char *device, uint32_t bar,
+		uint64_t offset, uint32_t prot)
+{
+	return lui_add_bar(&plan->parts, hwpt, iova, length, device, bar,
+			   offset, prot);
+}
+
 int lu_plan_device(struct lu_plan *plan, const char *name, int fd,
 		   const char *hwpt, const char *address)
 {
@@ -155,6 +163,18 @@ static int memfd_of(const struct parts *p, uint64_t dev, uint64_t ino)
 	return -ENOENT;
 }
 
+/* What a dma-buf is of cannot be asked: it has to be what was told before. */
+static bool is_told(const struct parts *p, const char *hwpt,
+		    const struct lui_map *map)
+{
+	for (unsigned int i = 0; i < p->maps; i++)
+		if (p->map[i].is_bar && p->map[i].iova == map->iova &&
+		    p->map[i].length == map->length &&
+		    !strcmp(p->hwpt[p->map[i].hwpt].name, hwpt))
+			return true;
+	return false;
+}
+
 static int add_known(struct lu_plan *plan, const char *hwpt,
 		     const struct lui_map *map, struct lu_error *err)
 {
@@ -162,6 +182,8 @@ static int add_known(struct lu_plan *plan, const char *hwpt,
 	uint32_t prot = 0;
 	int memfd = -ENOENT, rc;
 
+	if (map->type == LUI_MAP_OF_DMABUF && is_told(p, hwpt, map))
+		return 0;
 	if (map->type == LUI_MAP_OF_FILE)
 		memfd = memfd_of(p, map->dev, map->ino);
 	if (memfd < 0)
@@ -173,7 +195,7 @@ static int add_known(struct lu_plan *plan, const char *hwpt,
 					"mapped by its address" :
 				map->type == LUI_MAP_OF_FILE ?
 					"a file that is not in the plan" :
-					"a dma-buf");
+					"a dma-buf that lu_plan_bar() did not tell of");
 	if (map->prot & LUI_MAP_READABLE)
 		prot |= LU_READ;
 	if (map->prot & LUI_MAP_WRITEABLE)

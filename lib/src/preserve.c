@@ -90,9 +90,11 @@ static int mark(struct parts *p, struct lu_error *err)
 {
 	for (unsigned int i = 0; i < p->hwpts; i++) {
 		struct part_hwpt *h = &p->hwpt[i];
-		int rc = lu_hwpt_mark(p->iommufd[h->iommufd].fd, h->id,
-				      h->token);
+		int rc;
 
+		if (h->marked)
+			continue;
+		rc = lu_hwpt_mark(p->iommufd[h->iommufd].fd, h->id, h->token);
 		if (rc)
 			return explain_mark(rc, h, err);
 		h->marked = true;
@@ -100,7 +102,10 @@ static int mark(struct parts *p, struct lu_error *err)
 	return 0;
 }
 
-/* -EBUSY if one is still preserved, by a copy of the session. */
+/*
+ * -EBUSY if one is still preserved, by a copy of the session. Those that could not
+ * be unmarked are tried again the next time.
+ */
 static int unmark(struct parts *p)
 {
 	int rc = 0;
@@ -112,10 +117,11 @@ static int unmark(struct parts *p)
 		if (!h->marked)
 			continue;
 		err = lu_hwpt_unmark(p->iommufd[h->iommufd].fd, h->id);
-		if (err == -EBUSY)
-			rc = err;
-		else
+		/* -ENOENT: it was destroyed, and its mark with it */
+		if (!err || err == -ENOENT)
 			h->marked = false;
+		else
+			rc = err;
 	}
 	return rc;
 }
@@ -222,9 +228,14 @@ int lu_plan_undo(struct lu_plan *plan, struct lu_session *session,
 
 	if (session->fd >= 0)
 		rc = close_session(session, err);
-	if (!rc && unmark(&plan->parts))
-		rc = lui_fail(err, -EBUSY, LU_WHY_PRESERVED, session->name,
-			      "somebody has a copy of session '%s', and everything in it is still preserved",
-			      session->name);
-	return rc;
+	if (rc)
+		return rc;
+	rc = unmark(&plan->parts);
+	if (rc == -EBUSY)
+		return lui_fail(err, rc, LU_WHY_PRESERVED, session->name,
+				"somebody has a copy of session '%s', and everything in it is still preserved",
+				session->name);
+	return rc ? lui_fail_system(err, rc, session->name,
+				    "the marks of session") :
+		    0;
 }

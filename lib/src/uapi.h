@@ -170,6 +170,8 @@ struct lui_ioas_maps {
 #define LUI_DEVICE_ATTACH LUI_VFIO(19)
 #define LUI_DEVICE_DETACH LUI_VFIO(20)
 
+#define LUI_DEVICE_FEATURE LUI_VFIO(17)
+
 #define LUI_DEVICE_IS_PCI (1u << 1)
 
 struct lui_device_info {
@@ -197,6 +199,21 @@ struct lui_device_attach {
 struct lui_device_detach {
 	__u32 argsz;
 	__u32 flags;
+};
+
+#define LUI_FEATURE_DMA_BUF 11u
+#define LUI_FEATURE_GET (1u << 16)
+
+/* The feature of a dma-buf, of one range */
+struct lui_device_dmabuf {
+	__u32 argsz;
+	__u32 flags;
+	__u32 region_index;
+	__u32 open_flags;
+	__u32 reserved;
+	__u32 nr_ranges;
+	__aligned_u64 offset;
+	__aligned_u64 length;
 };
 
 #endif

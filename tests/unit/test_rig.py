@@ -25,7 +25,7 @@ sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
 from host import (cases, frames, initrd, judge, machine, media, modules, parallel,  # noqa: E402
-                 picture, qemu, report, runner, selftest, sender, splats, table, timeline,
+                 picture, qemu, report, runner, selftest, sender, splats, table, timeline, tools,
                  twins, wire, witness)
 from host.base import RigError  # noqa: E402
 
@@ -1013,3 +1013,33 @@ def main():
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+class Tools(unittest.TestCase):
+    """Programs for user space that a run takes along."""
+
+    def setUp(self):
+        self.place = Path(tempfile.mkdtemp(prefix="tools-test-"))
+        self.addCleanup(shutil.rmtree, self.place, ignore_errors=True)
+        for name, value in (("ROOT", self.place), ("OUT", self.place / "out")):
+            kept = getattr(tools, name)
+            setattr(tools, name, value)
+            self.addCleanup(setattr, tools, name, kept)
+
+    def makefile(self, recipe):
+        (self.place / "thing").mkdir(exist_ok=True)
+        (self.place / "thing/Makefile").write_text(f"$(OUT)/static/thing:\n\tmkdir -p $(@D)\n\t{recipe}\n")
+
+    def test_built_when_it_is_wanted(self):
+        self.makefile("echo program >$@")
+        [entry] = tools.entries(["thing"])
+        self.assertEqual((entry.name, entry.data), ("bin/thing", b"program\n"))
+        self.assertEqual(entry.mode & 0o777, 0o755)
+        self.assertEqual(tools.entries([]), [])
+
+    def test_what_is_not_there(self):
+        with self.assertRaisesRegex(RigError, "no program thing"):
+            tools.entries(["thing"])
+        self.makefile("false")
+        with self.assertRaisesRegex(RigError, "could not be built"):
+            tools.entries(["thing"])

@@ -5,7 +5,8 @@ what takes patience, tests/vm/selftest/cases the rig's own.
 Columns: name, scenario, machine, args, kernel, rows, judge, seconds. '-' is
 nothing. args is a list k:v,k:v for the scenario; +word adds a word to the
 kernel's command line, >word to that of the next kernels only, and >-word takes
-one from there (all of word=..., too). kernel is what the machine starts with;
+one from there (all of word=..., too); tools:NAME+NAME takes programs for user
+space along, see host/tools.py. kernel is what the machine starts with;
 A>B is A that finds B to jump into, and A>B,C finds C as well, as /bzImage-C.
 mutate is lu that can also break what it hands over, selftest is lu that can make
 its own calls fail; modules is lu with iommufd and vfio-pci as modules, distro one

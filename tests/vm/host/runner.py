@@ -2,6 +2,7 @@
 """Runs one test: puts it together, starts it, feeds it, waits, collects."""
 
 import queue
+import re
 import secrets
 import select
 import shutil
@@ -11,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
-from . import frames, initrd, modules, qemu, sabotage, table, wire
+from . import frames, initrd, modules, qemu, sabotage, table, tools, wire
 from .base import BUILD, LOCK, VM_DIR, RigError, slowness
 from .cases import Case
 from .machine import Machine, load as load_machine
@@ -34,6 +35,8 @@ DEBUG_SLOWNESS = 8
 # What a machine waited for a processor that others had is given to it on top of
 # its time, but no more than this many times that.
 MOST_WAITING = 9
+# What is sent over the wire to be looked at later
+FILE = re.compile(r"[\w-]+\.(json|svg|txt)")
 # How long it takes from the start of QEMU to the first word of the guest, at
 # most, where all rates fit: a ring has to last as long as a kernel boots.
 USUAL_BOOT_S = 6.0
@@ -121,7 +124,8 @@ class Run:
         others = [initrd.file_entry(f"bzImage-{name}", initrd.read_kernel(path, f"{name} kernel"))
                   for name, path in self.files.more.items()]
         initrd.assemble(image, self.files.initrd, next_kernel,
-                        others + self.programs() + self.modules())
+                        others + self.programs() + self.modules() +
+                        tools.entries(self.names("tools")))
         return image
 
     def modules(self) -> List[initrd.Entry]:
@@ -387,7 +391,14 @@ class Run:
         for thread in (reader, console):
             thread.join(SILENCE_S)
         self.console += console.drain()
+        self.keep_files()
         sabotage.files(self.case.sabotage, self.vm.console_log, self.vm.trace)
+
+    def keep_files(self) -> None:
+        """What the guest has sent as a file stays as one."""
+        for name, data in self.said.blobs.items():
+            if FILE.fullmatch(name):
+                (self.folder / name).write_bytes(data)
 
     def clean(self) -> None:
         """Drop what only costs room."""

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The end of a session that came over and that nobody wants any more: its devices
+ * are blocked, its memory is free. Its memory, and what its devices were asked for,
+ * are lost.
+ */
+#include <liveupdate.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "luctl.h"
+#include "world.h"
+#include "sysfs.h"
+
+static int tell_error(const struct lu_error *e, int rc)
+{
+	complain("%s", e->text[0] ? e->text : strerror(-rc));
+	return EXIT_REFUSED;
+}
+
+static void plan(const struct world *w, const struct session *s)
+{
+	printf("%s is %s. It would\n", s->name, session_state_name(s->state));
+	for (unsigned int i = 0; i < s->files; i++)
+		printf("  %s 0x%" PRIx64 " (%s, %s)\n",
+		       strncmp(s->file[i].kind, "vfio-pci", 8) ?
+			       "drop" : "block the DMA of device",
+		       s->file[i].token, s->file[i].kind, s->file[i].state);
+	for (unsigned int i = 0; i < w->iommu.devices; i++)
+		if (iommu_on_old_tables(&w->iommu, &w->iommu.device[i]))
+			printf("  (%s has tables of the old kernel)\n",
+			       w->iommu.device[i].bdf);
+	printf("and finish it. Nothing was changed.\n");
+}
+
+/* What stands against it, before it is touched; an exit code, 0 for nothing */
+static int look(const struct world *w, const char *shown, bool dry_run)
+{
+	const struct session *s = session_find(&w->sessions, shown);
+	const struct holder *h;
+	unsigned int at = 0;
+	char *who;
+
+	if (w->sessions.error && dry_run) {
+		complain(SESSIONS_FILE ": %s. What it would do cannot be told.",
+			 strerror(-w->sessions.error));
+		return EXIT_CANNOT;
+	}
+	if (!w->sessions.error && !s) {
+		complain("there is no session %s; luctl status has a list.",
+			 shown);
+		return EXIT_REFUSED;
+	}
+	h = holder_next(&w->holders, HOLDS_SESSION, shown, &at);
+	if (s && s->state == SESSION_OUTGOING) {
+		complain("%s is of this kernel: it ends when its owner closes it.",
+			 shown);
+		return EXIT_REFUSED;
+	}
+	if (h) {
+		who = holder_text(h);
+		complain("%s has %s; end that first.", who, shown);
+		free(who);
+		return EXIT_REFUSED;
+	}
+	if (s && dry_run)
+		plan(w, s);
+	return 0;
+}
+
+static int reap(const char *name, int timeout_ms)
+{
+	struct lu_error e = LU_ERROR_INIT;
+	struct lu_session *session;
+	struct lu_guest *guest;
+	int rc;
+
+	rc = lu_session_retrieve(name, &session, &e);
+	if (rc)
+		return tell_error(&e, rc);
+	rc = lu_guest_open(session, &guest, &e);
+	if (!rc) {
+		rc = lu_guest_reap(guest, timeout_ms, &e);
+		lu_guest_free(guest);
+	}
+	lu_session_free(session);
+	if (rc)
+		return tell_error(&e, rc);
+	printf("%s is finished\n", name);
+	return EXIT_TAKEN;
+}
+
+int verb_reap(const struct request *req)
+{
+	char *shown = escaped(req->subject);
+	struct world w;
+	int code;
+
+	world_read(&w);
+	code = look(&w, shown, req->dry_run);
+	world_free(&w);
+	if (!code && !req->dry_run)
+		code = reap(req->subject, req->timeout_ms);
+	free(shown);
+	return code;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sessions, where they are kept, and what the kernel can do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "library.h"
+
+static void support(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	uint32_t can = 0;
+
+	CHECK_RC(lu_support(&can, &err), 0);
+	CHECK(can == (LU_CAN_SESSIONS | LU_CAN_IOMMU | LU_CAN_ASK));
+	standin_can(false, false);
+	CHECK_RC(lu_support(&can, &err), -ENOTSUP);
+	CHECK(can == LU_CAN_SESSIONS && err.why == LU_WHY_UNSUPPORTED);
+	CHECK_RC(lu_support(NULL, NULL), -ENOTSUP);
+}
+
+static void names(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	char longest[LU_NAME_BYTES + 1];
+	struct lu_session *s, *t = NULL;
+
+	memset(longest, 'n', sizeof(longest));
+	longest[LU_NAME_BYTES] = 0;
+	CHECK_RC(lu_session_create(longest, &t, &err), -ENAMETOOLONG);
+	CHECK_RC(lu_session_create(longest + 1, &s, &err), 0);
+	CHECK(!strcmp(lu_session_name(s), longest + 1));
+	CHECK(lu_session_direction(s) == LU_OUT);
+	CHECK_RC(lu_session_create(longest + 1, &t, &err), -EEXIST);
+	CHECK(err.code == -EEXIST && strstr(err.text, "already") && !t);
+	CHECK_RC(lu_session_retrieve(longest + 1, &t, &err), -ENOENT);
+	lu_session_free(s);
+	lu_session_free(NULL);
+}
+
+static void busy(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct lu_session *s;
+
+	standin_node_busy(3);
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	lu_session_free(s);
+	standin_node_busy(-1);
+	CHECK_RC(lu_session_create("vm", &s, &err), -EBUSY);
+	CHECK(err.why == LU_WHY_NODE_BUSY && strstr(err.text, "luctl"));
+}
+
+static void somebody_has_it(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct lu_session *s, *t;
+
+	vmm_jump("vm");
+	CHECK_RC(lu_session_retrieve("vm", &s, &err), 0);
+	CHECK_RC(lu_session_retrieve("vm", &t, &err), -EALREADY);
+	lu_session_free(s);
+}
+
+static void adopt(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct lu_session *s, *t;
+	int pipes[2], fd;
+
+	CHECK(!pipe(pipes));
+	CHECK_RC(lu_session_adopt(pipes[0], &t, &err), -EMEDIUMTYPE);
+	CHECK(!fcntl(pipes[0], F_GETFD));
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	fd = dup(lu_session_fd(s));
+	CHECK_RC(lu_session_adopt(fd, &t, &err), 0);
+	CHECK(!strcmp(lu_session_name(t), "vm"));
+	lu_session_free(t);
+	CHECK(fcntl(fd, F_GETFD) < 0);
+	lu_session_free(s);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static void tokens(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	int memory = memfd_create("m", MFD_CLOEXEC), other, kept;
+	struct lu_file files[2];
+	struct lu_session *s;
+
+	CHECK(!ftruncate(memory, PAGE));
+	other = memfd_create("o", MFD_CLOEXEC);
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	CHECK_RC(lu_session_preserve(s, memory, 7, &err), 0);
+	CHECK_RC(lu_session_preserve(s, other, 7, &err), -EEXIST);
+	CHECK(err.token == 7);
+	CHECK_RC(lu_session_preserve(s, memory, 8, &err), -EBUSY);
+	CHECK(err.why == LU_WHY_PRESERVED);
+	CHECK_RC(lu_session_preserve(s, STDIN_FILENO, 8, &err), -ENOENT);
+	CHECK_RC(lu_session_files(s, files, 2, &err), 1);
+	CHECK(files[0].token == 7 && files[0].state == LU_FILE_PRESERVED);
+	CHECK_RC(lu_session_take(s, 7, &err), -EINVAL);
+	CHECK(err.why == LU_WHY_DIRECTION);
+	CHECK_RC(lu_session_finish(s, &err), -EINVAL);
+	CHECK(err.why == LU_WHY_DIRECTION);
+	kept = dup(lu_session_fd(s));
+	lu_session_free(s);
+	close(memory);
+	close(other);
+	standin_kexec();
+	close(kept);
+	CHECK_RC(lu_session_retrieve("vm", &s, &err), 0);
+	CHECK_RC(lu_session_take(s, 9, &err), -ENOENT);
+	CHECK(err.token == 9);
+	CHECK_RC(lu_session_files(s, NULL, 0, &err), 1);
+	memory = lu_session_take(s, 7, &err);
+	CHECK(memory >= 0 && fcntl(memory, F_GETFD) == FD_CLOEXEC);
+	CHECK_RC(lu_session_files(s, files, 2, &err), 1);
+	CHECK(files[0].state == LU_FILE_TAKEN);
+	CHECK_RC(lu_session_preserve(s, memory, 8, &err), -EINVAL);
+	CHECK(err.why == LU_WHY_DIRECTION);
+	CHECK_RC(lu_session_finish(s, &err), 0);
+	close(memory);
+	lu_session_free(s);
+}
+
+/* A kernel without our call for that: it is found out by trying. */
+static void unasked(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct lu_session *s;
+
+	standin_can(false, true);
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	CHECK(lu_session_direction(s) == LU_OUT);
+	CHECK_RC(lu_session_files(s, NULL, 0, &err), -ENOTSUP);
+	lu_session_free(s);
+	vmm_jump("vm");
+	CHECK_RC(lu_session_retrieve("vm", &s, &err), 0);
+	CHECK(lu_session_direction(s) == LU_IN);
+	CHECK_RC(lu_session_finish(s, &err), -EBUSY);
+	lu_session_free(s);
+}
+
+/* Files that systemd passes, as it says in sd_listen_fds(3). */
+static void stored(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct lu_session *s, *mine;
+	char pid[16];
+	int pipes[2];
+
+	CHECK(!pipe(pipes));
+	CHECK_RC(lu_session_create("unit-0123", &s, &err), 0);
+	if (dup2(pipes[0], 3) != 3 || dup2(lu_session_fd(s), 4) != 4) {
+		CHECK(!"files 3 and 4");
+		return;
+	}
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", "1", 1);
+	setenv("LISTEN_FDS", "2", 1);
+	setenv("LISTEN_FDNAMES", "vm:vm", 1);
+	/* They are not for this process. */
+	standin_node_busy(-1);
+	standin_fail(1, EACCES);
+	CHECK_RC(lu_session_acquire("vm", LU_OUT, &mine, &err), -EACCES);
+	CHECK(strstr(err.text, "luod"));
+	standin_fail(0, 0);
+	setenv("LISTEN_PID", pid, 1);
+	CHECK_RC(lu_session_acquire("vm", LU_OUT, &mine, &err), 0);
+	CHECK(lu_session_fd(mine) == 4 && fcntl(4, F_GETFD) == FD_CLOEXEC);
+	CHECK(!strcmp(lu_session_name(mine), "unit-0123"));
+	/* It is kept already. */
+	CHECK_RC(lu_session_park(mine, &err), 0);
+	lu_session_free(mine);
+	lu_session_free(s);
+	unsetenv("LISTEN_FDS");
+	close(3);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+static int manager(struct sockaddr_un *to)
+{
+	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	*to = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(to->sun_path, sizeof(to->sun_path), "/tmp/lu-notify.%d",
+		 getpid());
+	unlink(to->sun_path);
+	CHECK(!bind(sock, (struct sockaddr *)to, sizeof(*to)));
+	return sock;
+}
+
+static void heard(int sock, const char *want, bool with_file)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	char text[256];
+	struct iovec iov = { .iov_base = text, .iov_len = sizeof(text) - 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room),
+	};
+	ssize_t got = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	CHECK(got > 0);
+	text[got > 0 ? got : 0] = 0;
+	CHECK(strstr(text, want));
+	CHECK(!!CMSG_FIRSTHDR(&msg) == with_file);
+	if (CMSG_FIRSTHDR(&msg)) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(fd));
+		close(fd);
+	}
+}
+
+/* A copy goes to the store of the service, and comes back. */
+static void store(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct sockaddr_un to;
+	struct lu_session *s;
+	int sock;
+
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	CHECK_RC(lu_session_park(s, &err), -ENOTCONN);
+	CHECK(err.why == LU_WHY_NO_KEEPER);
+	CHECK_RC(lu_session_unpark(s, &err), 0);
+	sock = manager(&to);
+	setenv("NOTIFY_SOCKET", to.sun_path, 1);
+	setenv("FDSTORE", "8", 1);
+	CHECK_RC(lu_session_park(s, &err), 0);
+	heard(sock, "FDSTORE=1\nFDPOLL=0\nFDNAME=vm", true);
+	CHECK_RC(lu_session_park(s, &err), 0);
+	CHECK_RC(lu_session_unpark(s, &err), 0);
+	heard(sock, "FDSTOREREMOVE=1\nFDNAME=vm", false);
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("FDSTORE");
+	unlink(to.sun_path);
+	close(sock);
+	lu_session_free(s);
+}
+
+const struct test session_tests[] = {
+	{ "support", support },
+	{ "session-names", names },
+	{ "busy", busy },
+	{ "somebody-has-it", somebody_has_it },
+	{ "adopt", adopt },
+	{ "tokens", tokens },
+	{ "unasked", unasked },
+	{ "stored", stored },
+	{ "store", store },
+	{ NULL, NULL },
+};

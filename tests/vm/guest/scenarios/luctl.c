@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The operator's tool around a live update: it sees what is preserved, refuses what
+ * is unfit with everything going on, and does the kexec. In the next kernel the
+ * owner of one session is dead, and luctl ends it while the other one's devices go
+ * on; it tells when all is finished.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kexec.h"
+#include "library.h"
+#include "owner.h"
+#include "reap.h"
+#include "report.h"
+#include "scenario.h"
+#include "tool.h"
+#include "traffic.h"
+#include "wire.h"
+
+#define MAGIC "LU-READS"
+#define LINE_BYTES 400
+#define LIVES "lives"
+#define ORPHAN "orphan"
+#define ORPHAN_BYTES (64ull << 20)
+
+static struct vm lives, orphan;
+static char said[64 << 10];
+
+/* luctl WORD..., up to NULL. Its exit code; what it says is in said. */
+static int luctl(const char *verb, ...)
+{
+	const char *argv[TOOL_WORDS] = { "luctl", verb };
+	va_list args;
+	int rc;
+
+	va_start(args, verb);
+	for (int i = 2; i < TOOL_WORDS - 1; i++) {
+		argv[i] = va_arg(args, const char *);
+		if (!argv[i])
+			break;
+	}
+	va_end(args);
+	rc = tool_run(said, sizeof(said), argv);
+	if (rc < 0)
+		check("luctl", false, "%s: %s", verb, errno_name(rc));
+	return rc;
+}
+
+/* The end of what it says fits into a line. */
+static bool ends_with(const char *name, int code, int want)
+{
+	size_t length = strlen(said);
+	char text[LINE_BYTES];
+
+	snprintf(text, sizeof(text), "%.*s", LINE_BYTES - 1,
+		 said + (length < LINE_BYTES ? 0 : length - LINE_BYTES + 1));
+	for (char *c = text; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	return check(name, code == want, "exit code %d: %s", code, text);
+}
+
+static bool says(const char *name, const char *what)
+{
+	return check(name, strstr(said, what), "luctl says '%s'", what);
+}
+
+/* ---- The old kernel ------------------------------------------------------ */
+
+struct next {
+	struct kexec_image image;
+	char kernel[64];
+	char initrd[64];
+};
+
+/* As paths for another process */
+static int next_open(struct next *n, unsigned int stage)
+{
+	int rc = kexec_open(&n->image, stage);
+
+	if (lost("next", rc))
+		return -1;
+	snprintf(n->kernel, sizeof(n->kernel), "/proc/%d/fd/%d", getpid(),
+		 n->image.kernel);
+	snprintf(n->initrd, sizeof(n->initrd), "/proc/%d/fd/%d", getpid(),
+		 n->image.initrd);
+	return 0;
+}
+
+/* A copy of the image that says nothing of what it reads. */
+static int forge(char *path, size_t size)
+{
+	int from = open("/bzImage", O_RDONLY | O_CLOEXEC), to;
+	struct stat st;
+	char *image, *at;
+
+	to = memfd_create("forged", MFD_CLOEXEC);
+	if (from < 0 || to < 0 || fstat(from, &st) || ftruncate(to, st.st_size))
+		return -errno;
+	image = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0);
+	if (image == MAP_FAILED || read(from, image, st.st_size) != st.st_size)
+		return -EIO;
+	close(from);
+	at = memmem(image, st.st_size, MAGIC, strlen(MAGIC));
+	if (at)
+		*at = 'X';
+	munmap(image, st.st_size);
+	snprintf(path, size, "/proc/%d/fd/%d", getpid(), to);
+	return at ? to : -ENOENT;
+}
+
+static void check_before(const struct next *n)
+{
+	ends_with("status", luctl("status", NULL), 0);
+	says("status-node", "nobody has /dev/liveupdate open");
+	ends_with("check-nothing",
+		  luctl("check", "--now", "--append", n->image.line, "--initrd",
+			n->initrd, n->kernel, NULL), 0);
+	says("check-reads", "reads kho-v4");
+}
+
+static void check_preserved(const struct next *n)
+{
+	ends_with("check",
+		  luctl("check", "--now", "--append", n->image.line, "--initrd",
+			n->initrd, n->kernel, NULL), 0);
+	says("check-session", LIVES);
+	/* Nobody shuts down here, and shutting down would be the end of both. */
+	ends_with("check-shutdown",
+		  luctl("check", "--append", n->image.line, n->kernel, NULL), 1);
+	says("check-not-kept", "[not-kept]");
+	ends_with("check-words",
+		  luctl("check", "--now", "--append", "quiet mem=1G", n->kernel,
+			NULL), 1);
+	says("check-words-why", "liveupdate=on is missing");
+}
+
+static void show_preserved(void)
+{
+	ends_with("show", luctl("show", NULL), 0);
+	says("show-session", "session " LIVES);
+	says("show-memory", "memfd vm  512 MiB");
+	for (unsigned int i = 0; i < lives.devices; i++)
+		says("show-device", lives.device[i].state->bdf);
+	luctl("show", "--json", NULL);
+	says("show-json", "\"attachments\"");
+	wire_blob("show.json", said, strlen(said));
+	luctl("show", "--svg", NULL);
+	says("show-svg", "</svg>");
+	wire_blob("show.svg", said, strlen(said));
+}
+
+/* Refused by luctl, and by the kernel where luctl is told not to. */
+static void update_refused(const struct next *n)
+{
+	char path[64];
+	int forged = forge(path, sizeof(path));
+
+	if (lost("forge", forged))
+		return;
+	ends_with("update-unfit",
+		  luctl("update", "--now", "--append", n->image.line, "--initrd",
+			n->initrd, path, NULL), 1);
+	says("update-unfit-why", "says nothing of what it reads");
+	ends_with("update-ignored",
+		  luctl("update", "--now", "--append", n->image.line, "--initrd",
+			n->initrd, "--ignore", "no-list", path, NULL), 1);
+	says("update-ignored-why", "the kernel has refused: its kernel does not read");
+	close(forged);
+	ends_with("status-unloaded", luctl("status", NULL), 0);
+	says("nothing-loaded", "loaded    nothing");
+	check("goes-on", owner_all_work(&lives, 50), "all devices work");
+}
+
+static int update(const struct next *n)
+{
+	for (unsigned int i = 0; i < lives.devices; i++)
+		lives.control->before[i] = device_progress(&lives.device[i]);
+	event("freeze");
+	wire_drain();
+	ends_with("update",
+		  luctl("update", "--now", "--append", n->image.line, "--initrd",
+			n->initrd, n->kernel, NULL), 0);
+	return -1;
+}
+
+static int begin(void)
+{
+	struct vm_plan plan;
+
+	owner_plan(&plan, LIVES);
+	owner_plan_only(&plan, CARDS);
+	if (owner_create(&lives, &plan) || owner_translate(&lives) ||
+	    owner_start(&lives))
+		return -1;
+	owner_plan(&plan, ORPHAN);
+	owner_plan_only(&plan, DRIVES);
+	plan.bytes = ORPHAN_BYTES;
+	plan.slots = 1024;
+	plan.reads = 128;
+	plan.keep_reading = false;
+	if (owner_create(&orphan, &plan) || owner_translate(&orphan) ||
+	    owner_start(&orphan))
+		return -1;
+	snprintf(orphan.suffix, sizeof(orphan.suffix), "-orphan");
+	owner_ready();
+	return owner_warm(&lives);
+}
+
+static int luctl_old(unsigned int stage)
+{
+	struct next n;
+
+	if (begin() || next_open(&n, stage + 1))
+		return -1;
+	check_before(&n);
+	if (library_preserve(&lives, false) ||
+	    library_preserve(&orphan, false))
+		return -1;
+	check_preserved(&n);
+	show_preserved();
+	update_refused(&n);
+	kexec_close(&n.image);
+	/* With the checks that have failed up to here. */
+	if (next_open(&n, stage + 1))
+		return -1;
+	pump_stop(&lives.pump);
+	pump_stop(&orphan.pump);
+	traffic_check(&lives, "-before");
+	return update(&n);
+}
+
+/* ---- The new kernel ------------------------------------------------------ */
+
+static int take_memory(void *arg)
+{
+	(void)arg;
+	return library_arrive(&orphan, ORPHAN);
+}
+
+/* @bdf is the device that is not the other one's. */
+static bool reap(char bdf[BDF_BYTES])
+{
+	char all[DEVICES_MAX][BDF_BYTES];
+	unsigned int count = machine_kept(all);
+
+	for (unsigned int i = 0; i < count; i++)
+		if (strcmp(all[i], lives.device[0].state->bdf))
+			memcpy(bdf, all[i], BDF_BYTES);
+	ends_with("reap-dry", luctl("reap", "--dry-run", ORPHAN, NULL), 0);
+	says("reap-dry-says", "Nothing was changed");
+	ends_with("reap-used", luctl("reap", LIVES, NULL), 1);
+	says("reap-used-why", "end that first");
+	if (!ends_with("reap", luctl("reap", "--timeout", "60", ORPHAN, NULL), 0))
+		return false;
+	ends_with("reap-again", luctl("reap", ORPHAN, NULL), 1);
+	return check("goes-on-reaped", owner_all_work(&lives, 50),
+		     "the devices of the other one work");
+}
+
+static int luctl_new(unsigned int stage)
+{
+	const char *const watch[] = { "luctl", "watch", "--timeout", "600", NULL };
+	char bdf[BDF_BYTES];
+	pid_t watcher;
+	int rc;
+
+	(void)stage;
+	if (!perish("orphan", take_memory, NULL) ||
+	    library_arrive(&lives, LIVES))
+		return -1;
+	ends_with("watch-left", luctl("watch", "--timeout", "0", NULL), 1);
+	says("watch-names", ORPHAN);
+	watcher = tool_start(watch);
+	rc = lost("watch", watcher) || library_reclaim(&lives) || !reap(bdf) ||
+	     library_swap(&lives) || library_release(&lives);
+	if (!rc)
+		check_rc("watch-ends", tool_end(watcher), 0);
+	ends_with("status-after", luctl("status", NULL), 0);
+	says("status-none", "sessions  none");
+	ends_with("show-after", luctl("show", NULL), 0);
+	if (!rc)
+		reap_device(bdf);
+	return owner_end(&lives, rc);
+}
+
+static const struct scenario luctl_scenario = {
+	.name = "luctl",
+	.description = "luctl checks, refuses, does the kexec, reaps, watches",
+	.stages = { luctl_old, luctl_new },
+};
+SCENARIO(luctl_scenario);
