@@ -135,8 +135,8 @@ static void __init take_table(struct amd_iommu_pci_seg *seg)
 	struct dev_table_entry *old;
 
 	if (!phys || !iommu_lu_early_kept(phys, seg->dev_table_size)) {
-		pr_err("segment %04x: its device table is not one that was kept, all DMA is blocked\n",
-		       seg->id);
+		iommu_lu_err("segment %04x: its device table is not one that was kept, all DMA is blocked\n",
+			     seg->id);
 		block_entries(seg);
 		return;
 	}

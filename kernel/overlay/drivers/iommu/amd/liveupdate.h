@@ -71,6 +71,9 @@ int amd_lu_preserve_attachment(struct iommu_lu_unit *unit,
 void amd_lu_unpreserve_attachment(struct iommu_lu_unit *unit,
 				  struct iommu_lu_attachment *att);
 void amd_lu_jump(struct iommu_lu_unit *unit);
+#if IS_ENABLED(CONFIG_KUNIT)
+bool amd_lu_memory_encrypted(void);
+#endif
 
 /* liveupdate-adopt.c */
 bool amd_lu_stays_on(struct amd_iommu *iommu);
