@@ -39,6 +39,7 @@ struct refuse_test {
 	bool encrypted;
 	size_t size;
 	unsigned int preserved;
+	unsigned int said;
 };
 
 static struct refuse_test *this_test(void)
@@ -67,8 +68,8 @@ static bool stub_encrypted(void)
 	return this_test()->encrypted;
 }
 
-/* How often is it in the log? */
-static unsigned int lines(const char *what)
+/* How often has the log said that something is refused, and what was it last? */
+static unsigned int refusals(char *last, size_t size)
 {
 	struct kmsg_dump_iter iter;
 	unsigned int nr = 0;
@@ -76,18 +77,28 @@ static unsigned int lines(const char *what)
 	size_t len;
 
 	kmsg_dump_rewind(&iter);
-	while (kmsg_dump_get_line(&iter, false, line, sizeof(line), &len))
-		nr += !!strnstr(line, what, len);
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
+		line[len] = 0;
+		if (!strstr(line, " is not preserved: "))
+			continue;
+		strscpy(last, line, size);
+		nr++;
+	}
 	return nr;
 }
 
-#define expect_refused(test, call, what)				\
-	do {								\
-		unsigned int _before = lines(what);			\
-									\
-		KUNIT_EXPECT_EQ(test, call, -EOPNOTSUPP);		\
-		KUNIT_EXPECT_EQ(test, lines(what), _before + 1);	\
-	} while (0)
+/* By the errno, and by one more line that says what it is */
+static void expect_refused(struct kunit *test, int ret, const char *what)
+{
+	struct refuse_test *rt = test->priv;
+	char last[256] = "";
+	unsigned int nr = refusals(last, sizeof(last));
+
+	KUNIT_EXPECT_EQ(test, ret, -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, nr, rt->said + 1);
+	KUNIT_EXPECT_NOT_NULL_MSG(test, strstr(last, what), "%s", last);
+	rt->said = nr;
+}
 
 /* ---- Domains ------------------------------------------------------------- */
 
@@ -336,6 +347,7 @@ static int refuse_init(struct kunit *test)
 {
 	struct iommu_domain *domain;
 	struct refuse_test *rt;
+	char last[256];
 
 	if (!kho_is_enabled())
 		kunit_skip(test, "KHO is off");
@@ -343,6 +355,7 @@ static int refuse_init(struct kunit *test)
 	if (!rt)
 		return -ENOMEM;
 	test->priv = rt;
+	rt->said = refusals(last, sizeof(last));
 	amd_fake_start(test, &rt->fake);
 	amd_fake_device(&rt->dev, &rt->fake.iommu[0], RID);
 	amd_fake_device(&rt->chip, &rt->fake.iommu[0], FAKE_IOAPIC);
