@@ -302,8 +302,8 @@ static void __init stop_masters(struct amd_iommu *iommu)
  * @devid: The entry, changed
  * @domid: The domain ID that was in it
  */
-VISIBLE_IF_KUNIT void __init amd_lu_flush_entry(struct amd_iommu_pci_seg *seg,
-						u16 devid, u32 domid)
+VISIBLE_IF_KUNIT void amd_lu_flush_entry(struct amd_iommu_pci_seg *seg,
+					 u16 devid, u32 domid)
 {
 	struct amd_iommu *iommu;
 
@@ -549,18 +549,19 @@ bool __init amd_lu_gives_up(void)
  * @devid: The device
  *
  * It lets everything pass, unless a device may be at work since the previous kernel:
- * then it is blocked.
+ * then it is blocked, and what it has led to is forgotten.
  *
- * Context: With group->mutex or at boot; caches are flushed by the caller.
+ * Context: Any that may wait for a unit.
  */
 void amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid)
 {
 	struct amd_iommu_pci_seg *seg = iommu->pci_seg;
+	u32 domid = seg->dev_table[devid].data[1] & DTE_DOMID_MASK;
 
 	if (!amd_lu_live(seg)) {
 		memset(&seg->dev_table[devid], 0, sizeof(*seg->dev_table));
 		return;
 	}
 	amd_lu_block_entry(seg, devid);
-	iommu_flush_dte_sync(iommu, devid);
+	amd_lu_flush_entry(seg, devid, domid);
 }

@@ -358,14 +358,18 @@ static void amd_ignore_test(struct kunit *test)
 	/* The segment is live when the other unit of it is */
 	at->fake.iommu[0].flags |= AMD_IOMMU_FLAG_LU_LIVE;
 	entry->data[0] |= DTE_FLAG_TV | FIELD_PREP(DTE_MODE_MASK, 3);
+	entry->data[1] = LARGE_ID;
 	watch_start(test, entry);
 	amd_lu_ignore_entry(iommu, RID);
 	watch_end(&at->watch);
 	KUNIT_EXPECT_GE(test, at->watch.nr, 1);
 	KUNIT_EXPECT_FALSE(test, has_state(&at->watch, DTE_FLAG_V, 0));
 	KUNIT_EXPECT_EQ(test, entry->data[0], DTE_FLAG_V);
+	KUNIT_EXPECT_EQ(test, entry->data[1], 0);
 	KUNIT_EXPECT_GE(test, amd_fake_command(iommu, 0, CMD_INV_DEV_ENTRY,
 					       RID), 0);
+	KUNIT_EXPECT_GE(test, amd_fake_command(iommu, 0, CMD_INV_IOMMU_PAGES,
+					       LARGE_ID), 0);
 
 	/* In an ordinary boot it is as with any other Linux */
 	at->fake.iommu[0].flags = 0;
