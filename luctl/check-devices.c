@@ -79,8 +79,9 @@ static void check_interrupts(struct looked *l)
 {
 	char unsafe[8];
 
-	sys_line(unsafe, sizeof(unsafe),
-		 "/sys/module/iommu_liveupdate/parameters/allow_unsafe_interrupts");
+	sys_line(
+		unsafe, sizeof(unsafe),
+		"/sys/module/iommu_liveupdate/parameters/allow_unsafe_interrupts");
 	if (!interrupts_remapped() && unsafe[0] != 'Y')
 		refuse(l, "no-intremap",
 		       "turn interrupt remapping on, or set iommu_liveupdate.allow_unsafe_interrupts=1",
@@ -100,7 +101,8 @@ static void check_functions(struct looked *l)
 	if (sys_link_name(driver, sizeof(driver), DEVICES "/%s/physfn/driver",
 			  l->bdf) &&
 	    strcmp(driver, "virtio-pci") && strcmp(driver, "pci-pf-stub"))
-		refuse(l, "pf-driver", "bind its physical function to pci-pf-stub",
+		refuse(l, "pf-driver",
+		       "bind its physical function to pci-pf-stub",
 		       "is a virtual function, and the driver of its physical one would end it");
 }
 
@@ -150,7 +152,8 @@ static bool any_holder(const struct check *c, const char *cdev)
 {
 	unsigned int at = 0;
 
-	return cdev[0] && holder_next(&c->world.holders, HOLDS_DEVICE, cdev, &at);
+	return cdev[0] &&
+	       holder_next(&c->world.holders, HOLDS_DEVICE, cdev, &at);
 }
 
 static void check_device(struct check *c, const char *bdf)
@@ -201,7 +204,8 @@ static void check_others(struct check *c)
 			struct looked l = { .c = c, .bdf = names[k] };
 			char cdev[32];
 
-			if (!strchr(names[k], ':') || !cdev_of(names[k], cdev, sizeof(cdev)))
+			if (!strchr(names[k], ':') ||
+			    !cdev_of(names[k], cdev, sizeof(cdev)))
 				continue;
 			l.in_use = any_holder(c, cdev);
 			refuse(&l, "other-driver", "bind vfio-pci to it",

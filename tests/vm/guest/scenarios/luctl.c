@@ -105,7 +105,8 @@ static int forge(char *path, size_t size)
 	to = memfd_create("forged", MFD_CLOEXEC);
 	if (from < 0 || to < 0 || fstat(from, &st) || ftruncate(to, st.st_size))
 		return -errno;
-	image = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0);
+	image = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, to,
+		     0);
 	if (image == MAP_FAILED || read(from, image, st.st_size) != st.st_size)
 		return -EIO;
 	close(from);
@@ -123,7 +124,8 @@ static void check_before(const struct next *n)
 	says("status-node", "nobody has /dev/liveupdate open");
 	ends_with("check-nothing",
 		  luctl("check", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, n->kernel, NULL), 0);
+			n->initrd, n->kernel, NULL),
+		  0);
 	says("check-reads", "reads kho-v4");
 }
 
@@ -131,15 +133,18 @@ static void check_preserved(const struct next *n)
 {
 	ends_with("check",
 		  luctl("check", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, n->kernel, NULL), 0);
+			n->initrd, n->kernel, NULL),
+		  0);
 	says("check-session", LIVES);
 	/* Nobody shuts down here, and shutting down would be the end of both. */
 	ends_with("check-shutdown",
-		  luctl("check", "--append", n->image.line, n->kernel, NULL), 1);
+		  luctl("check", "--append", n->image.line, n->kernel, NULL),
+		  1);
 	says("check-not-kept", "[not-kept]");
 	ends_with("check-words",
 		  luctl("check", "--now", "--append", "quiet mem=1G", n->kernel,
-			NULL), 1);
+			NULL),
+		  1);
 	says("check-words-why", "liveupdate=on is missing");
 }
 
@@ -167,13 +172,17 @@ static void update_refused(const struct next *n)
 	if (lost("forge", forged))
 		return;
 	ends_with("update-unfit",
-		  luctl("update", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, path, NULL), 1);
+		  luctl("update", "--now", "--append", n->image.line,
+			"--initrd", n->initrd, path, NULL),
+		  1);
 	says("update-unfit-why", "says nothing of what it reads");
 	ends_with("update-ignored",
-		  luctl("update", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, "--ignore", "no-list", path, NULL), 1);
-	says("update-ignored-why", "the kernel has refused: its kernel does not read");
+		  luctl("update", "--now", "--append", n->image.line,
+			"--initrd", n->initrd, "--ignore", "no-list", path,
+			NULL),
+		  1);
+	says("update-ignored-why",
+	     "the kernel has refused: its kernel does not read");
 	close(forged);
 	ends_with("status-unloaded", luctl("status", NULL), 0);
 	says("nothing-loaded", "loaded    nothing");
@@ -187,8 +196,9 @@ static int update(const struct next *n)
 	event("freeze");
 	wire_drain();
 	ends_with("update",
-		  luctl("update", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, n->kernel, NULL), 0);
+		  luctl("update", "--now", "--append", n->image.line,
+			"--initrd", n->initrd, n->kernel, NULL),
+		  0);
 	return -1;
 }
 
@@ -222,8 +232,7 @@ static int luctl_old(unsigned int stage)
 	if (begin() || next_open(&n, stage + 1))
 		return -1;
 	check_before(&n);
-	if (library_preserve(&lives, false) ||
-	    library_preserve(&orphan, false))
+	if (library_preserve(&lives, false) || library_preserve(&orphan, false))
 		return -1;
 	check_preserved(&n);
 	show_preserved();
@@ -259,7 +268,8 @@ static bool reap(char bdf[BDF_BYTES])
 	says("reap-dry-says", "Nothing was changed");
 	ends_with("reap-used", luctl("reap", LIVES, NULL), 1);
 	says("reap-used-why", "end that first");
-	if (!ends_with("reap", luctl("reap", "--timeout", "60", ORPHAN, NULL), 0))
+	if (!ends_with("reap", luctl("reap", "--timeout", "60", ORPHAN, NULL),
+		       0))
 		return false;
 	ends_with("reap-again", luctl("reap", ORPHAN, NULL), 1);
 	return check("goes-on-reaped", owner_all_work(&lives, 50),
@@ -268,7 +278,8 @@ static bool reap(char bdf[BDF_BYTES])
 
 static int luctl_new(unsigned int stage)
 {
-	const char *const watch[] = { "luctl", "watch", "--timeout", "600", NULL };
+	const char *const watch[] = { "luctl", "watch", "--timeout", "600",
+				      NULL };
 	char bdf[BDF_BYTES];
 	pid_t watcher;
 	int rc;
