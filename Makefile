@@ -62,7 +62,7 @@ fuzz: tools
 	@echo "make fuzz COUNT=$(COUNT) SEED=$(SEED)"
 	@IOMMU_LU_SLOW=$$(( $(COUNT) / 50000 + 1 )) tests/vm/run --debug \
 		--kernel build/kernel-debug --out build/fuzz --keep \
-		"fuzz:+liveupdate_fuzz.count=$(COUNT):+liveupdate_fuzz.seed=$(SEED):+kunit.timeout=1000000"
+		$(foreach test,fuzz fuzz-amd,"$(test):+liveupdate_fuzz.count=$(COUNT):+liveupdate_fuzz.seed=$(SEED):+kunit.timeout=1000000")
 	@grep -ho 'seed $(SEED):.*' build/fuzz/*/console.log
 
 chaos: COUNT := $(if $(filter file,$(origin COUNT)),20,$(COUNT))

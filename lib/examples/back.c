@@ -6,7 +6,7 @@
 
 #include "keep.h"
 
-int back(struct vm *vm)
+int back(struct machine *vm)
 {
 	struct lu_error err = LU_ERROR_INIT;
 	struct lu_session *session;
@@ -24,6 +24,7 @@ int back(struct vm *vm)
 	vm->bytes = lseek(vm->ram, 0, SEEK_END);
 	vm->iommufd = lu_guest_fd(guest, "iommu");
 	vm->nic = lu_guest_fd(guest, "nic");
+	vm->address = lu_guest_address(guest, "nic");
 	vm->vcpu = lu_guest_blob(guest, "vcpu", &vm->length);
 	return 0; /* arm the device's interrupts, signal each once, run */
 }

@@ -5,7 +5,7 @@
 
 #include "keep.h"
 
-int keep(struct vm *vm)
+int keep(struct machine *vm)
 {
 	struct lu_error err = LU_ERROR_INIT;
 	struct lu_session *session;
@@ -18,7 +18,7 @@ int keep(struct vm *vm)
 	    lu_plan_hwpt(plan, "gpa", "iommu", vm->hwpt, 0) < 0 ||
 	    lu_plan_map(plan, "gpa", 0, vm->bytes, "ram", 0,
 			LU_READ | LU_WRITE) < 0 ||
-	    lu_plan_device(plan, "nic", vm->nic, "gpa", NULL) < 0)
+	    lu_plan_device(plan, "nic", vm->nic, "gpa", vm->address) < 0)
 		return -1;
 	if (lu_session_acquire("vm1", LU_OUT, &session, &err) < 0 ||
 	    lu_plan_preserve(plan, session, &err) < 0 ||

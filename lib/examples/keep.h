@@ -6,17 +6,18 @@
 #include <stdint.h>
 
 /* A virtual machine with one device, as its VMM has it */
-struct vm {
+struct machine {
 	int ram; /* a memfd, mapped from guest address 0 on */
 	size_t bytes;
 	int iommufd;
 	uint32_t hwpt;
 	int nic; /* vfio-pci */
+	const char *address; /* "0000:00:05.0" */
 	const void *vcpu; /* what the VMM has to know */
 	size_t length;
 };
 
-int keep(struct vm *vm);
-int back(struct vm *vm);
+int keep(struct machine *vm);
+int back(struct machine *vm);
 
 #endif

@@ -82,7 +82,7 @@ class Pages(unittest.TestCase):
         there = {source.stem for source in SOURCES} | OTHERS
         there |= {f"{name}.3" for name in self.names()}
         for folder in ("luctl", "luod"):
-            there |= {path.stem for path in (ROOT / folder / "man").glob("*.scd")}
+            there |= {path.stem for path in (ROOT / folder).rglob("*.scd")}
         for source in SOURCES:
             for name, section in re.findall(r"\*([\w.-]+)\*\((\d)\)", source.read_text()):
                 self.assertIn(f"{name}.{section}", there, f"{source.name} leads to nothing")

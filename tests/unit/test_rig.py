@@ -510,6 +510,26 @@ class Witness(unittest.TestCase):
         self.assertEqual(self.saw(last_event=10 * SECOND).translation_off, 2)
 
 
+class HandsTest(unittest.TestCase):
+    def test_a_machine_that_does_not_answer_is_asked_once(self):
+        ours, its = socket.socketpair()
+        with ours, its:
+            hands = qemu.Hands(ours)
+            ours.settimeout(0.01)
+            self.assertIsNone(hands.quad(0x1000))
+            self.assertTrue(hands.lost)
+            self.assertIsNone(hands.quad(0x2000))
+            self.assertEqual(its.recv(100), b"readq 0x1000\n")
+
+    def test_one_that_is_gone_is_not_lost(self):
+        ours, its = socket.socketpair()
+        with ours:
+            hands = qemu.Hands(ours)
+            its.close()
+            self.assertIsNone(hands.quad(0x1000))
+            self.assertFalse(hands.lost)
+
+
 class DeviceTable(unittest.TestCase):
     """With hands that read what the test says."""
 
@@ -519,7 +539,8 @@ class DeviceTable(unittest.TestCase):
         for source in (*found.kept_sources(), *found.intruder_sources()):
             self.memory[0x7E00000 + 32 * source] = 0x1
         hands = unittest.mock.Mock()
-        hands.quad = self.memory.get
+        hands.quad, hands.lost = self.memory.get, False
+        self.hands = hands
         self.table = table.Table(found, hands)
         self.table.event("freeze")
 
@@ -542,6 +563,12 @@ class DeviceTable(unittest.TestCase):
         self.table.look()
         self.assertEqual(self.table.changed_said(),
                          ["the device table entry of 00:04.0 was changed in the gap"])
+
+    def test_one_that_cannot_be_read_any_more(self):
+        self.table.look()
+        self.hands.lost = True
+        self.assertEqual(self.table.invalid_said(),
+                         ["the device table could not be read any more"])
 
     def test_from_freeze_to_the_next_owner(self):
         self.table.event("owner-ready")

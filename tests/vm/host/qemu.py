@@ -115,13 +115,18 @@ class Monitor:
 
 class Hands:
     """Touches the machine's physical addresses from outside, by QEMU's own
-    test protocol. Each access is one answer line."""
+    test protocol. Each access is one answer line. One that has not come is the
+    last one: QEMU stands still as soon as there is no room for those that
+    nobody reads."""
 
     def __init__(self, sock: socket.socket):
-        sock.settimeout(2)
+        sock.settimeout(30)
         self.file = sock.makefile("rw")
+        self.lost = False
 
     def _ask(self, text: str) -> str:
+        if self.lost:
+            return ""
         try:
             self.file.write(text + "\n")
             self.file.flush()
@@ -129,6 +134,9 @@ class Hands:
             # IRQ lines come unasked
             while line.startswith("IRQ"):
                 line = self.file.readline()
+        except TimeoutError:
+            self.lost = True
+            return ""
         except OSError:
             return ""
         return line.strip()

@@ -55,8 +55,11 @@ class Table:
                 self.changed[name] = self.changed.get(name, 0) + 1
 
     def invalid_said(self) -> List[str]:
-        return [f"the device table entry of {name} was not valid in {plural(n, 'look')} of "
-                f"{self.looks}: everything passes" for name, n in sorted(self.invalid.items())]
+        unread = ["the device table could not be read any more"] if (
+            self.there and self.hands.lost) else []
+        return unread + [
+            f"the device table entry of {name} was not valid in {plural(n, 'look')} of "
+            f"{self.looks}: everything passes" for name, n in sorted(self.invalid.items())]
 
     def changed_said(self) -> List[str]:
         return [f"the device table entry of {name} was changed in the gap"

@@ -4,6 +4,8 @@
  */
 #define pr_fmt(fmt) "AMD-Vi: liveupdate: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/bitfield.h>
 #include <linux/cleanup.h>
 #include <linux/crash_dump.h>
@@ -41,7 +43,7 @@
  */
 
 /* By index of the IOMMU, the units that came over and are believed */
-static DEFINE_XARRAY(amd_lu_units);
+VISIBLE_IF_KUNIT DEFINE_XARRAY(amd_lu_units);
 
 /**
  * amd_lu_stays_on - Is a unit to go on translating while it is set up or left?
@@ -135,8 +137,8 @@ static void __init take_table(struct amd_iommu_pci_seg *seg)
 	struct dev_table_entry *old;
 
 	if (!phys || !iommu_lu_early_kept(phys, seg->dev_table_size)) {
-		pr_err("segment %04x: its device table is not one that was kept, all DMA is blocked\n",
-		       seg->id);
+		iommu_lu_err("segment %04x: its device table is not one that was kept, all DMA is blocked\n",
+			     seg->id);
 		block_entries(seg);
 		return;
 	}
@@ -209,6 +211,24 @@ static const char *__init refusal(int err)
 	}
 }
 
+/**
+ * amd_lu_take_unit - Go on with a unit as its record says
+ * @iommu: The unit
+ * @unit:  Its record, read
+ *
+ * Return: why not, or NULL.
+ */
+VISIBLE_IF_KUNIT const char *__init amd_lu_take_unit(struct amd_iommu *iommu,
+						     struct iommu_lu_unit *unit)
+{
+	const char *why = unit_mismatch(iommu, unit);
+
+	if (!why && xa_is_err(xa_store(&amd_lu_units, iommu->index, unit,
+				       GFP_KERNEL)))
+		why = "out of memory";
+	return why;
+}
+
 /* Why a unit does not go on with what came over; NULL also when nothing did */
 static const char *__init adopt_unit(struct amd_iommu *iommu)
 {
@@ -225,10 +245,7 @@ static const char *__init adopt_unit(struct amd_iommu *iommu)
 		return live ? refusal(PTR_ERR(unit)) : NULL;
 	if (!unit)
 		return NULL;
-	why = live ? unit_mismatch(iommu, unit) : "translation is off";
-	if (!why && xa_is_err(xa_store(&amd_lu_units, iommu->index, unit,
-				       GFP_KERNEL)))
-		why = "out of memory";
+	why = live ? amd_lu_take_unit(iommu, unit) : "translation is off";
 	if (why)
 		iommu_lu_abandon_unit(unit);
 	return why;
@@ -279,20 +296,34 @@ static void __init stop_masters(struct amd_iommu *iommu)
 	}
 }
 
-/* What goes on without its translations must not go on */
-static void __init drop_entry(struct amd_iommu_pci_seg *seg, u16 devid)
+/**
+ * amd_lu_flush_entry - No unit of a segment may have an entry, or what it led to
+ * @seg:   The segment
+ * @devid: The entry, changed
+ * @domid: The domain ID that was in it
+ */
+VISIBLE_IF_KUNIT void amd_lu_flush_entry(struct amd_iommu_pci_seg *seg,
+					 u16 devid, u32 domid)
 {
-	u32 domid = seg->dev_table[devid].data[1] & DTE_DOMID_MASK;
 	struct amd_iommu *iommu;
-	struct pci_dev *pdev;
 
-	amd_lu_block_entry(seg, devid);
+	KUNIT_STATIC_STUB_REDIRECT(amd_lu_flush_entry, seg, devid, domid);
 	for_each_iommu(iommu) {
 		if (iommu->pci_seg != seg)
 			continue;
 		iommu_flush_dte_sync(iommu, devid);
 		amd_iommu_flush_tlb_domid(iommu, domid);
 	}
+}
+
+/* What goes on without its translations must not go on */
+static void __init drop_entry(struct amd_iommu_pci_seg *seg, u16 devid)
+{
+	u32 domid = seg->dev_table[devid].data[1] & DTE_DOMID_MASK;
+	struct pci_dev *pdev;
+
+	amd_lu_block_entry(seg, devid);
+	amd_lu_flush_entry(seg, devid, domid);
 	pdev = pci_get_domain_bus_and_slot(seg->id, PCI_BUS_NUM(devid),
 					   devid & 0xff);
 	if (pdev && !pci_is_bridge(pdev))
@@ -432,8 +463,30 @@ static void __init adopt_table(struct amd_iommu_pci_seg *seg)
 		renew_table(seg);
 		return;
 	}
-	pr_info("segment %04x: goes on with the device table of the previous kernel\n",
-		seg->id);
+	if (!iommu_lu_quiet)
+		pr_info("segment %04x: goes on with the device table of the previous kernel\n",
+			seg->id);
+}
+
+/**
+ * amd_lu_adopt_tables - Go on with all entries that are as recorded
+ *
+ * All units that are believed were taken before, with amd_lu_take_unit().
+ */
+VISIBLE_IF_KUNIT void __init amd_lu_adopt_tables(void)
+{
+	struct amd_iommu_pci_seg *seg;
+
+	for_each_pci_segment(seg)
+		if (amd_lu_live(seg))
+			adopt_table(seg);
+	for_each_pci_segment(seg) {
+		if (!amd_lu_live(seg))
+			continue;
+		see_entries(seg, entry_stays);
+		if (!amd_iommu_irq_remap)
+			pass_irqs(seg);
+	}
 }
 
 /**
@@ -445,7 +498,6 @@ static void __init adopt_table(struct amd_iommu_pci_seg *seg)
 void __init amd_lu_adopt(void)
 {
 	CLASS(iommu_lu_lap, lap)(IOMMU_LU_STEP_ADOPT);
-	struct amd_iommu_pci_seg *seg;
 	struct amd_iommu *iommu;
 	const char *why;
 
@@ -459,16 +511,7 @@ void __init amd_lu_adopt(void)
 		       iommu->index, why);
 		stop_masters(iommu);
 	}
-	for_each_pci_segment(seg)
-		if (amd_lu_live(seg))
-			adopt_table(seg);
-	for_each_pci_segment(seg) {
-		if (!amd_lu_live(seg))
-			continue;
-		see_entries(seg, entry_stays);
-		if (!amd_iommu_irq_remap)
-			pass_irqs(seg);
-	}
+	amd_lu_adopt_tables();
 	iommu_lu_type_settled(IOMMU_LU_TYPE_AMD);
 }
 
@@ -506,18 +549,19 @@ bool __init amd_lu_gives_up(void)
  * @devid: The device
  *
  * It lets everything pass, unless a device may be at work since the previous kernel:
- * then it is blocked.
+ * then it is blocked, and what it has led to is forgotten.
  *
- * Context: With group->mutex or at boot; caches are flushed by the caller.
+ * Context: Any that may wait for a unit.
  */
 void amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid)
 {
 	struct amd_iommu_pci_seg *seg = iommu->pci_seg;
+	u32 domid = seg->dev_table[devid].data[1] & DTE_DOMID_MASK;
 
 	if (!amd_lu_live(seg)) {
 		memset(&seg->dev_table[devid], 0, sizeof(*seg->dev_table));
 		return;
 	}
 	amd_lu_block_entry(seg, devid);
-	iommu_flush_dte_sync(iommu, devid);
+	amd_lu_flush_entry(seg, devid, domid);
 }

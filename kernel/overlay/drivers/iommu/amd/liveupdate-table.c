@@ -5,6 +5,8 @@
  */
 #define pr_fmt(fmt) "AMD-Vi: liveupdate: " fmt
 
+#include <kunit/static_stub.h>
+#include <kunit/visibility.h>
 #include <linux/cc_platform.h>
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -68,10 +70,17 @@ static bool table_is_kept(const struct amd_iommu_pci_seg *seg)
 	return false;
 }
 
+/* Then addresses in entries have a bit that those in records do not have */
+VISIBLE_IF_KUNIT bool amd_lu_memory_encrypted(void)
+{
+	KUNIT_STATIC_STUB_REDIRECT(amd_lu_memory_encrypted);
+	return cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT);
+}
+
 /* What cannot be handed over */
 static const char *unit_refused(struct amd_iommu *iommu)
 {
-	if (cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT))
+	if (amd_lu_memory_encrypted())
 		return "memory is encrypted";
 	if (amd_iommu_snp_en)
 		return "SNP is on";

@@ -71,6 +71,9 @@ int amd_lu_preserve_attachment(struct iommu_lu_unit *unit,
 void amd_lu_unpreserve_attachment(struct iommu_lu_unit *unit,
 				  struct iommu_lu_attachment *att);
 void amd_lu_jump(struct iommu_lu_unit *unit);
+#if IS_ENABLED(CONFIG_KUNIT)
+bool amd_lu_memory_encrypted(void);
+#endif
 
 /* liveupdate-adopt.c */
 bool amd_lu_stays_on(struct amd_iommu *iommu);
@@ -80,6 +83,13 @@ bool amd_lu_gives_up(void);
 bool amd_lu_live(const struct amd_iommu_pci_seg *seg);
 void amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid);
 const char *amd_lu_unit_error(const struct iommu_lu_unit *unit);
+#if IS_ENABLED(CONFIG_KUNIT)
+extern struct xarray amd_lu_units;
+const char *amd_lu_take_unit(struct amd_iommu *iommu,
+			     struct iommu_lu_unit *unit);
+void amd_lu_flush_entry(struct amd_iommu_pci_seg *seg, u16 devid, u32 domid);
+void amd_lu_adopt_tables(void);
+#endif
 
 /* hitless.c */
 int amd_replace_hitless(struct protection_domain *domain, struct device *dev);

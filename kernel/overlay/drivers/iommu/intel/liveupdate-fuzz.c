@@ -1,416 +1,498 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Feed broken handovers to what reads them
- *
- * A handover is written as the old kernel writes it, with the tables that the
- * hardware would walk, of a unit in legacy and one in scalable mode. Then, round
- * after round, something in it is changed, all of it is read and adopted as in the
- * new kernel, and it is put back as it was. After each round every kept device
- * either goes on exactly as it did or its entry is cleared, nobody else got an
- * entry, and each page was freed once.
+ * Feed broken handovers to VT-d: a unit in legacy and one in scalable mode
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 #include <linux/dmar.h>
 #include <linux/io.h>
 #include <linux/iommu-liveupdate.h>
-#include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu_vtd.h>
 #include <linux/kho/abi/iommufd.h>
-#include <linux/kho/abi/vfio_pci.h>
-#include <linux/lockdep.h>
-#include <linux/moduleparam.h>
 #include <linux/pci.h>
-#include <linux/sched.h>
-#include <linux/slab.h>
-#include <linux/vmstat.h>
+#include <linux/xarray.h>
 
-#include "../../vfio/pci/vfio_pci_liveupdate.h"
-#include "../liveupdate/pages.h"
-#include "../iommufd/liveupdate.h"
+#include "../liveupdate/test/fuzz.h"
 #include "iommu.h"
-#include "liveupdate-fuzz.h"
 #include "liveupdate.h"
 
-/* KASAN makes each take 20 times as long */
-static unsigned int rounds = IS_ENABLED(CONFIG_KASAN) ? 2000 : 20000;
-module_param_named(count, rounds, uint, 0444);
-MODULE_PARM_DESC(count, "How many broken handovers are read");
+#define VTD_UNITS	2
+#define VTD_DOMAINS	7
+#define VTD_DEVICES	9
+#define VTD_ATTACHMENTS	12
 
-static ulong seed = 20260;
-module_param(seed, ulong, 0444);
-MODULE_PARM_DESC(seed, "What the changes are made from");
+/* The unit in scalable mode; the other one is in legacy mode */
+#define VTD_SCALABLE	1
 
-static const char *const kind_name[FUZZ_KINDS] = {
-	"start", "block", "unit", "domain", "device", "attachment",
-	"unit pages", "domain pages", "iommufd", "vfio",
-	"root table", "context table", "PASID directory", "PASID table",
+enum {
+	VTD_ROOT = FUZZ_TABLE,
+	VTD_CONTEXT,
+	VTD_PASID_DIR,
+	VTD_PASID_TABLE,
 };
 
-/**
- * fuzz_complain - Fail, and say what was changed
- * @fuzz: The test
- * @what: What is wrong
- * @nr:   With which device, unit, ...
+/* Slots that are used: two blocks of all but units, with gaps */
+static const u32 unit_slot[VTD_UNITS] = { 0, 2 };
+static const u32 domain_slot[VTD_DOMAINS] = { 0, 1, 7, 29, 33, 34, 60 };
+static const u32 device_slot[VTD_DEVICES] = { 0, 1, 2, 5, 62, 65, 70, 71, 90 };
+
+static const u32 attachment_slot[VTD_ATTACHMENTS] = {
+	0, 3, 4, 61, 63, 64, 71, 72, 80, 81, 100, 125,
+};
+
+/* One of them is on two units, so it is of the second stage */
+static const struct {
+	u8 top_level;
+	bool first_stage;
+	bool snoop;
+	bool incoherent;
+} domain_is[VTD_DOMAINS] = {
+	{ 2 }, { 3, .snoop = true }, { 2 },
+	{ 3, .snoop = true, .incoherent = true }, { 2 },
+	{ 3, .first_stage = true },
+	{ 4, .first_stage = true, .snoop = true, .incoherent = true },
+};
+
+/* In both halves of a bus */
+static const struct fuzz_device device_is[VTD_DEVICES] = {
+	{ 0, 0x0108 }, { 0, 0x0109 }, { 0, 0x0300 }, { 0, 0x03ff },
+	{ 1, 0x0008 }, { 1, 0x4100 }, { 1, 0xfff8 }, { 1, 0x4180 },
+	{ 1, 0x0009 },
+};
+
+/* With a PASID directory of one page, and of two */
+static const struct {
+	u8 dir_order;
+	u32 flags;
+} extra_of[VTD_DEVICES] = {
+	{}, {}, {}, { 0, IOMMU_LU_VTD_ATS },
+	{}, { 0, IOMMU_LU_VTD_ATS }, { 1, IOMMU_LU_VTD_PASID },
+	{ 0, IOMMU_LU_VTD_ATS | IOMMU_LU_VTD_PASID },
+	{ 0, IOMMU_LU_VTD_PASID },
+};
+
+/*
+ * Two on one domain in each unit. Then one PASID in a table of its own, one of which
+ * the entry of the directory is in the second page, and one in the table that is
+ * there anyway.
  */
-void fuzz_complain(struct fuzz *fuzz, const char *what, unsigned int nr)
-{
-	struct kunit *test = kunit_get_current_test();
+static const struct fuzz_attachment attachment_is[VTD_ATTACHMENTS] = {
+	{ 0, 0, 2, IOMMU_LU_NO_PASID }, { 1, 0, 2, IOMMU_LU_NO_PASID },
+	{ 2, 1, 3, IOMMU_LU_NO_PASID }, { 3, 2, 4, IOMMU_LU_NO_PASID },
+	{ 4, 2, 2, IOMMU_LU_NO_PASID }, { 5, 3, 3, IOMMU_LU_NO_PASID },
+	{ 6, 4, 200, IOMMU_LU_NO_PASID }, { 7, 5, 5, IOMMU_LU_NO_PASID },
+	{ 8, 5, 5, IOMMU_LU_NO_PASID },
+	{ 7, 6, 6, 65 }, { 6, 2, 2, 0x8041 }, { 8, 6, 6, 1 },
+};
 
-	/* The first ones say it all */
-	if (fuzz->wrong++ > 4)
+static const struct fuzz_type vtd_type;
+
+struct vtd_fuzz {
+	struct fuzz fuzz;
+	u64 *root[VTD_UNITS];
+	u64 *dir[VTD_DEVICES];
+	struct intel_iommu *iommu[VTD_UNITS];
+	bool sm_forced;
+};
+
+static struct vtd_fuzz *to_vtd(struct fuzz *fuzz)
+{
+	return container_of(fuzz, struct vtd_fuzz, fuzz);
+}
+
+/* ---- What the hardware finds ---------------------------------------------- */
+
+/* Tables and their entries in words, all of which the test has written */
+#define WORDS		(PAGE_SIZE / sizeof(u64))
+#define PASID_SIZE	64
+#define VTD_AGAW	2
+
+static size_t context_size(unsigned int unit)
+{
+	return unit == VTD_SCALABLE ? 32 : 16;
+}
+
+static u32 pasid_index(unsigned int i)
+{
+	u32 pasid = attachment_is[i].pasid;
+
+	return pasid == IOMMU_LU_NO_PASID ? 0 : pasid;
+}
+
+/* Where an entry leads that may have been changed to anything */
+static u64 *follow(struct vtd_fuzz *fuzz, u64 entry)
+{
+	struct fuzz_page *page = xa_load(&fuzz->fuzz.pages, PHYS_PFN(entry));
+
+	return page && entry & 1 ? page->virt : NULL;
+}
+
+static u64 *root_word(struct vtd_fuzz *fuzz, unsigned int device)
+{
+	unsigned int unit = device_is[device].unit, rid = device_is[device].rid;
+	unsigned int half = unit == VTD_SCALABLE && rid & 0x80;
+
+	return &fuzz->root[unit][(rid >> 8) * 2 + half];
+}
+
+static u64 *context_of(struct vtd_fuzz *fuzz, unsigned int device)
+{
+	unsigned int unit = device_is[device].unit;
+	u64 *table = follow(fuzz, *root_word(fuzz, device));
+	size_t at = device_is[device].rid & 0xff;
+
+	if (unit == VTD_SCALABLE)
+		at &= 0x7f;
+	return table ? table + at * context_size(unit) / sizeof(u64) : NULL;
+}
+
+static u64 *dir_word(struct vtd_fuzz *fuzz, unsigned int i)
+{
+	return &fuzz->dir[attachment_is[i].device][pasid_index(i) / 64];
+}
+
+static u64 *pasid_of(struct vtd_fuzz *fuzz, unsigned int i)
+{
+	u64 *table = follow(fuzz, *dir_word(fuzz, i));
+
+	return table ? table + pasid_index(i) % 64 * 8 : NULL;
+}
+
+/* Bits as in the specification, and not by what the driver has for them */
+static void fill_context(struct vtd_fuzz *fuzz, unsigned int device, u64 *entry)
+{
+	u32 flags = extra_of[device].flags;
+	unsigned int domain = attachment_is[device].domain;
+
+	/* DTE; in legacy mode TT is 1 and not 0 */
+	entry[0] = flags & IOMMU_LU_VTD_ATS ? BIT_ULL(2) : 0;
+	entry[0] |= 1;
+	if (device_is[device].unit == VTD_SCALABLE) {
+		/* PASIDPTR, PDTS, of which 0 is 1 KiB, PASIDE */
+		entry[0] |= virt_to_phys(fuzz->dir[device]) |
+			    (extra_of[device].dir_order + 2) << 9;
+		if (flags & IOMMU_LU_VTD_PASID)
+			entry[0] |= BIT_ULL(3);
 		return;
-	KUNIT_FAIL(test, "round %u of seed %lu: %s (%u)", fuzz->round, seed,
-		   what, nr);
-	for (unsigned int i = 0; i < fuzz->nr_changes; i++) {
-		const struct fuzz_change *change = &fuzz->change[i];
-
-		kunit_err(test, "%s %u, byte %u, %u bytes, %s",
-			  kind_name[change->region->kind], change->region->nr,
-			  change->offset, change->len,
-			  change->sealed ? "sealed" : "not sealed");
 	}
+	/* SLPTPTR, DID, AW */
+	entry[0] |= virt_to_phys(fuzz->fuzz.top[domain]);
+	entry[1] = attachment_is[device].hw_id << 8 |
+		   (domain_is[domain].top_level - 1);
 }
 
-/* ---- What KHO says ------------------------------------------------------- */
-
-static struct fuzz_page *page_at(phys_addr_t phys)
+static void fill_pasid(struct vtd_fuzz *fuzz, unsigned int i, u64 *entry)
 {
-	struct fuzz *fuzz = this_fuzz();
-	struct fuzz_page *page = xa_load(&fuzz->pages, PHYS_PFN(phys));
+	unsigned int domain = attachment_is[i].domain;
+	u64 top = virt_to_phys(fuzz->fuzz.top[domain]);
 
-	return page && !page->gone && PAGE_ALIGNED(phys) ? page : NULL;
-}
-
-static size_t stub_size(phys_addr_t phys)
-{
-	struct fuzz_page *page = page_at(phys);
-
-	return page ? page->size : 0;
-}
-
-static void take_page(void *virt, const char *what)
-{
-	struct fuzz_page *page = page_at(virt_to_phys(virt));
-
-	if (!page) {
-		fuzz_complain(this_fuzz(), what, 0);
+	/* DID, PWSNP */
+	entry[1] = attachment_is[i].hw_id;
+	if (!domain_is[domain].incoherent)
+		entry[1] |= BIT_ULL(23);
+	/* PGTT, AW */
+	if (!domain_is[domain].first_stage) {
+		entry[0] = top | 2 << 6 |
+			   (domain_is[domain].top_level - 1) << 2 | 1;
 		return;
 	}
-	page->gone = true;
-	this_fuzz()->frees++;
+	entry[0] = 1 << 6 | VTD_AGAW << 2 | 1;
+	/* PGSNP */
+	if (domain_is[domain].snoop)
+		entry[1] |= BIT_ULL(24);
+	/* FSPTPTR, and in FSPM 1 for five levels */
+	entry[2] = top;
+	if (domain_is[domain].top_level == 4)
+		entry[2] |= BIT_ULL(2);
 }
 
-static void stub_free(void *virt)
+static bool is_context(struct vtd_fuzz *fuzz, unsigned int device, const u64 *entry)
 {
-	take_page(virt, "memory is freed that is not there");
+	u64 want[4] = {};
+
+	fill_context(fuzz, device, want);
+	return !memcmp(entry, want, context_size(device_is[device].unit));
 }
 
-static void *stub_restore(phys_addr_t phys)
+static bool is_pasid(struct vtd_fuzz *fuzz, unsigned int i, const u64 *entry)
 {
-	if (!page_at(phys))
+	u64 want[8] = {};
+
+	fill_pasid(fuzz, i, want);
+	return !memcmp(entry, want, sizeof(want));
+}
+
+/* All its entries are what they were at the start */
+static bool vtd_there(struct fuzz *base, unsigned int i)
+{
+	struct vtd_fuzz *fuzz = to_vtd(base);
+	unsigned int device = attachment_is[i].device;
+	u64 *entry = context_of(fuzz, device);
+
+	if (!entry || !is_context(fuzz, device, entry))
+		return false;
+	if (fuzz_unit_of(&vtd_type, i) != VTD_SCALABLE)
+		return true;
+	entry = pasid_of(fuzz, i);
+	return entry && is_pasid(fuzz, i, entry);
+}
+
+static void *walk(struct vtd_fuzz *fuzz, u64 entry, unsigned int nr)
+{
+	struct fuzz_page *page = xa_load(&fuzz->fuzz.pages, PHYS_PFN(entry));
+
+	if ((entry & ~PAGE_MASK) != 1 || !page || !page->gone || page->walked) {
+		fuzz_complain(&fuzz->fuzz, "an entry leads to what is not its own", nr);
 		return NULL;
-	take_page(phys_to_virt(phys), "");
-	return phys_to_virt(phys);
-}
-
-/* ---- Changes ------------------------------------------------------------- */
-
-static u32 rnd(struct fuzz *fuzz, u32 below)
-{
-	return prandom_u32_state(&fuzz->rnd) % below;
-}
-
-static void write_number(u8 *at, unsigned int len, u64 value)
-{
-	/* As on all machines that have VT-d */
-	memcpy(at, &value, len);
-}
-
-static u64 interesting(struct fuzz *fuzz, u64 was)
-{
-	struct fuzz_page *page = &fuzz->page[rnd(fuzz, fuzz->nr_pages)];
-	u64 phys = virt_to_phys(page->virt);
-
-	switch (rnd(fuzz, 12)) {
-	case 0:
-		return 0;
-	case 1:
-		return U64_MAX;
-	case 2:
-		return was + 1;
-	case 3:
-		return was - 1;
-	case 4:
-		return phys;
-	/* An entry of a table that leads elsewhere */
-	case 5 ... 6:
-		return phys | ((was & ~PAGE_MASK) ?: 1);
-	case 7:
-		return phys + PAGE_SIZE / 2;
-	case 8:
-		return BIT_ULL(rnd(fuzz, 64));
-	case 9:
-		return rnd(fuzz, 256);
-	case 10:
-		return was + BIT_ULL(16);
-	default:
-		return was ^ BIT_ULL(rnd(fuzz, 64));
 	}
+	page->walked = true;
+	return page->virt;
 }
 
-static void change_bits(struct fuzz *fuzz, struct fuzz_change *change)
+static void check_pasid_table(struct vtd_fuzz *fuzz, unsigned int device,
+			      const u64 *table, u32 first)
 {
-	const struct fuzz_region *region = change->region;
+	for (u32 n = 0; n < 64; n++) {
+		const u64 *entry = table + n * PASID_SIZE / sizeof(u64);
+		int i;
 
-	change->offset = rnd(fuzz, region->len);
-	change->len = 1;
-	for (unsigned int i = 0; i <= rnd(fuzz, 2); i++)
-		region->at[change->offset] ^= BIT(rnd(fuzz, 8));
-}
-
-static void change_number(struct fuzz *fuzz, struct fuzz_change *change)
-{
-	const struct fuzz_region *region = change->region;
-	unsigned int len = 1U << (1 + rnd(fuzz, 3));
-	u64 was = 0;
-
-	if (region->kind >= FUZZ_ROOT)
-		len = sizeof(u64);
-	change->len = len;
-	change->offset = rnd(fuzz, region->len / len) * len;
-	memcpy(&was, region->at + change->offset, len);
-	write_number(region->at + change->offset, len, interesting(fuzz, was));
-}
-
-static void change_to_zero(struct fuzz *fuzz, struct fuzz_change *change)
-{
-	change->offset = rnd(fuzz, change->region->len);
-	change->len = change->region->len - change->offset;
-	memset(change->region->at + change->offset, 0, change->len);
-}
-
-/* The content of another one of its kind, whole or from some byte on */
-static void change_content(struct fuzz *fuzz, struct fuzz_change *change)
-{
-	const struct fuzz_region *region = change->region, *other;
-	unsigned int at = rnd(fuzz, fuzz->nr_regions);
-
-	for (unsigned int i = 0; i < fuzz->nr_regions; i++) {
-		other = &fuzz->region[(at + i) % fuzz->nr_regions];
-		if (other->kind != region->kind || other->len != region->len ||
-		    other == region)
+		if (!memchr_inv(entry, 0, PASID_SIZE))
 			continue;
-		change->offset = rnd(fuzz, 2) ? 0 : rnd(fuzz, region->len);
-		change->len = region->len - change->offset;
-		memcpy(region->at + change->offset, other->at + change->offset,
-		       change->len);
+		i = fuzz_attachment_at(&vtd_type, device, first + n ?: IOMMU_LU_NO_PASID);
+		if (i < 0 || !is_pasid(fuzz, i, entry))
+			fuzz_complain(&fuzz->fuzz, "a PASID's entry is something third",
+				      device);
+	}
+}
+
+static void check_dir(struct vtd_fuzz *fuzz, unsigned int device)
+{
+	u64 *dir = walk(fuzz, virt_to_phys(fuzz->dir[device]) | 1, device);
+	u64 *table;
+
+	for (u32 n = 0; dir && n < WORDS << extra_of[device].dir_order; n++) {
+		table = dir[n] ? walk(fuzz, dir[n], device) : NULL;
+		if (table)
+			check_pasid_table(fuzz, device, table, n * 64);
+	}
+}
+
+static void check_context_table(struct vtd_fuzz *fuzz, unsigned int unit,
+				const u64 *table, u16 first)
+{
+	size_t size = context_size(unit);
+
+	for (u16 n = 0; n < PAGE_SIZE / size; n++) {
+		const u64 *entry = table + n * size / sizeof(u64);
+		int i;
+
+		if (!memchr_inv(entry, 0, size))
+			continue;
+		i = fuzz_device_at(&vtd_type, unit, first + n);
+		if (i < 0 || !is_context(fuzz, i, entry))
+			fuzz_complain(&fuzz->fuzz, "an entry is something third", unit);
+		else if (unit == VTD_SCALABLE)
+			check_dir(fuzz, i);
+	}
+}
+
+/* Tables without entries in places where none were do no harm */
+static void vtd_check_tables(struct fuzz *base, unsigned int unit)
+{
+	struct vtd_fuzz *fuzz = to_vtd(base);
+	u64 *table;
+
+	if (!base->adopted[unit])
 		return;
-	}
-	change_to_zero(fuzz, change);
-}
+	for (unsigned int n = 0; n < WORDS; n++) {
+		u64 word = fuzz->root[unit][n];
 
-static void make_change(struct fuzz *fuzz)
-{
-	struct fuzz_change *change = &fuzz->change[fuzz->nr_changes++];
-	const struct fuzz_region *region;
-
-	region = &fuzz->region[rnd(fuzz, fuzz->nr_regions)];
-	change->region = region;
-	change->sealed = rnd(fuzz, 2);
-	memcpy(change->was, region->at, region->len);
-	switch (rnd(fuzz, 8)) {
-	case 0 ... 2:
-		change_bits(fuzz, change);
-		break;
-	case 3 ... 5:
-		change_number(fuzz, change);
-		break;
-	case 6:
-		change_content(fuzz, change);
-		break;
-	default:
-		change_to_zero(fuzz, change);
-		break;
-	}
-	if (change->sealed)
-		fuzz_seal(fuzz, region);
-}
-
-static void undo_changes(struct fuzz *fuzz)
-{
-	while (fuzz->nr_changes) {
-		struct fuzz_change *change = &fuzz->change[--fuzz->nr_changes];
-
-		memcpy(change->region->at, change->was, change->region->len);
+		if (!word)
+			continue;
+		if (n & 1 && unit != VTD_SCALABLE)
+			fuzz_complain(&fuzz->fuzz, "a reserved word is used", unit);
+		table = walk(fuzz, word, unit);
+		if (table)
+			check_context_table(fuzz, unit, table, n / 2 << 8 |
+					    (n & 1) << 7);
 	}
 }
 
-/* Is it, before anything is undone, really another one than the original? */
-static bool changed(struct fuzz *fuzz, enum fuzz_kind kind, unsigned int nr,
-		    size_t offset, size_t len)
-{
-	for (unsigned int i = 0; i < fuzz->nr_changes; i++) {
-		const struct fuzz_region *region = fuzz->change[i].region;
+/* ---- The handover ---------------------------------------------------------- */
 
-		if (region->kind == kind && region->nr == nr &&
-		    offset + len <= region->len &&
-		    memcmp(region->at + offset, region->copy + offset, len))
-			return true;
+static struct intel_iommu *new_iommu(struct kunit *test, unsigned int i)
+{
+	struct intel_iommu *iommu;
+
+	iommu = kunit_kzalloc(test, sizeof(*iommu), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, iommu);
+	strscpy((char *)iommu->name, "fuzz", sizeof(iommu->name));
+	iommu->reg_phys = FUZZ_BASE + i * PAGE_SIZE;
+	iommu->segment = FUZZ_SEGMENT + i;
+	iommu->cap = 0x8d2008c222f0206ULL;
+	/* Coherent: there is no cache to flush */
+	iommu->ecap = 0xf00f5bULL;
+	/* SMTS, SLTS, FLTS, SMPWCS */
+	if (i == VTD_SCALABLE)
+		iommu->ecap |= BIT_ULL(43) | BIT_ULL(46) | BIT_ULL(47) |
+			       BIT_ULL(48);
+	iommu->agaw = VTD_AGAW;
+	iommu->max_domain_id = 256;
+	ida_init(&iommu->domain_ida);
+	return iommu;
+}
+
+static void vtd_fill_unit(struct kunit *test, unsigned int i,
+			  struct iommu_lu_unit_ser *ser)
+{
+	struct vtd_fuzz *fuzz = test->priv;
+	struct intel_iommu *iommu = new_iommu(test, i);
+	struct iommu_lu_vtd_unit_ser *vtd =
+		iommu_lu_payload(ser, struct iommu_lu_vtd_unit_ser);
+
+	fuzz->iommu[i] = iommu;
+	fuzz->root[i] = fuzz_new_table(test, i, 0);
+	fuzz_add_region(test, VTD_ROOT, i, fuzz->root[i], PAGE_SIZE);
+	ser->base = iommu->reg_phys;
+	ser->root = virt_to_phys(fuzz->root[i]);
+	vtd->mode = i == VTD_SCALABLE ? IOMMU_LU_VTD_SCALABLE :
+					IOMMU_LU_VTD_LEGACY;
+	vtd->cap = iommu->cap;
+	vtd->ecap = iommu->ecap;
+}
+
+static void fill_pt(struct iommu_pt_ser *pt, unsigned int i)
+{
+	if (domain_is[i].first_stage) {
+		strscpy_pad(pt->format, "x86_64");
+		pt->flags = IOMMU_PT_SER_SIGN_EXTEND;
+	} else {
+		strscpy_pad(pt->format, "vtdss");
+		pt->flags = IOMMU_PT_SER_DYNAMIC_TOP;
 	}
-	return false;
+	if (domain_is[i].incoherent)
+		pt->flags |= IOMMU_PT_SER_DMA_INCOHERENT;
+	pt->top_level = domain_is[i].top_level;
+	pt->max_vasz_lg2 = 12 + 9 * (pt->top_level + 1);
+	pt->max_oasz_lg2 = 52;
 }
 
-/* What decides where DMA goes, and bits that nobody knows: not the PCI IDs */
-static bool device_differs(const u8 *a, const u8 *b)
+static u32 vtd_fill_domain(struct fuzz *fuzz, unsigned int i,
+			   struct iommu_lu_domain_ser *ser)
 {
-	return memcmp(a + 8, b + 8, 26) || memcmp(a + 38, b + 38, 2) ||
-	       memcmp(a + 48, b + 48, 16);
+	struct iommu_lu_vtd_domain_ser *vtd =
+		iommu_lu_payload(ser, struct iommu_lu_vtd_domain_ser);
+
+	vtd->flags = domain_is[i].snoop ? IOMMU_LU_VTD_FORCE_SNOOP : 0;
+	fill_pt(&vtd->pt, i);
+	return domain_is[i].snoop ? IOMMUFD_LU_HWPT_ENFORCE_CC : 0;
 }
 
-static bool attachment_differs(const u8 *a, const u8 *b)
+static void write_context(struct kunit *test, unsigned int i)
 {
-	return memcmp(a + 8, b + 8, 56);
-}
+	struct vtd_fuzz *fuzz = test->priv;
+	unsigned int unit = device_is[i].unit;
+	u64 *word = root_word(fuzz, i), *entry;
 
-static bool differs(enum fuzz_kind kind, const u8 *a, const u8 *b)
-{
-	return kind == FUZZ_DEVICE ? device_differs(a, b) :
-				     attachment_differs(a, b);
-}
-
-/* Does another record of its kind, sealed anew, now say what this one said? */
-static bool said_by_another(struct fuzz *fuzz, enum fuzz_kind kind,
-			    unsigned int nr)
-{
-	const struct fuzz_region *own = NULL;
-
-	for (unsigned int i = 0; i < fuzz->nr_regions; i++)
-		if (fuzz->region[i].kind == kind && fuzz->region[i].nr == nr)
-			own = &fuzz->region[i];
-	for (unsigned int i = 0; own && i < fuzz->nr_regions; i++) {
-		const struct fuzz_region *region = &fuzz->region[i];
-
-		if (region != own && region->kind == kind &&
-		    !differs(kind, region->at, own->copy))
-			return true;
+	if (!*word) {
+		entry = fuzz_new_table(test, unit, 0);
+		*word = virt_to_phys(entry) | 1;
+		fuzz_add_region(test, VTD_ROOT, unit, word, sizeof(*word));
+		fuzz_add_region(test, VTD_CONTEXT, i, entry, PAGE_SIZE);
 	}
-	return false;
+	entry = context_of(fuzz, i);
+	fill_context(fuzz, i, entry);
+	fuzz_add_region(test, VTD_CONTEXT, i, entry, context_size(unit));
+}
+
+/* All of each page, and the entries of it that are in use */
+static void write_dir(struct kunit *test, unsigned int i)
+{
+	struct vtd_fuzz *fuzz = test->priv;
+
+	fuzz->dir[i] = fuzz_new_table(test, device_is[i].unit, extra_of[i].dir_order);
+	for (unsigned int n = 0; n < 1U << extra_of[i].dir_order; n++) {
+		u64 *dir = fuzz->dir[i] + n * WORDS;
+
+		fuzz_add_region(test, VTD_PASID_DIR, i, dir, PAGE_SIZE);
+		fuzz_add_region(test, VTD_PASID_DIR, i, dir, 2 * sizeof(*dir));
+	}
+}
+
+static void write_pasid(struct kunit *test, unsigned int i)
+{
+	struct vtd_fuzz *fuzz = test->priv;
+	u64 *word = dir_word(fuzz, i), *entry;
+
+	if (!*word) {
+		entry = fuzz_new_table(test, fuzz_unit_of(&vtd_type, i), 0);
+		*word = virt_to_phys(entry) | 1;
+		fuzz_add_region(test, VTD_PASID_TABLE, i, entry, PAGE_SIZE);
+	}
+	entry = pasid_of(fuzz, i);
+	fill_pasid(fuzz, i, entry);
+	fuzz_add_region(test, VTD_PASID_TABLE, i, entry, PASID_SIZE);
+}
+
+static void vtd_fill_device(struct kunit *test, unsigned int i,
+			    struct iommu_lu_device_ser *ser)
+{
+	struct vtd_fuzz *fuzz = test->priv;
+	struct iommu_lu_vtd_device_ser *vtd =
+		iommu_lu_payload(ser, struct iommu_lu_vtd_device_ser);
+
+	vtd->flags = extra_of[i].flags;
+	if (device_is[i].unit == VTD_SCALABLE) {
+		write_dir(test, i);
+		vtd->dir = virt_to_phys(fuzz->dir[i]);
+		vtd->dir_order = extra_of[i].dir_order;
+	}
+	write_context(test, i);
+}
+
+static void vtd_fill_entry(struct kunit *test, unsigned int i)
+{
+	if (fuzz_unit_of(&vtd_type, i) == VTD_SCALABLE)
+		write_pasid(test, i);
 }
 
 /* ---- The new kernel ------------------------------------------------------ */
 
-static void adopt_unit(struct fuzz *fuzz, unsigned int i)
+static void adopt_unit(struct vtd_fuzz *fuzz, unsigned int i)
 {
 	struct intel_iommu *iommu = fuzz->iommu[i];
 	struct iommu_lu_unit *unit;
 	u64 rtaddr;
 
-	fuzz->adopted[i] = false;
-	fuzz->in.ops[IOMMU_LU_TYPE_VTD] = &intel_liveupdate_ops;
-	unit = iommu_lu_in_unit(&fuzz->in, &intel_liveupdate_ops,
+	unit = iommu_lu_in_unit(&fuzz->fuzz.in, &intel_liveupdate_ops,
 				iommu->reg_phys, iommu->segment);
 	if (IS_ERR_OR_NULL(unit))
 		return;
 	rtaddr = virt_to_phys(fuzz->root[i]);
-	if (i == FUZZ_SCALABLE)
+	if (i == VTD_SCALABLE)
 		rtaddr |= DMA_RTADDR_SMT;
 	if (intel_lu_adopt_root(iommu, unit, rtaddr))
 		return;
-	fuzz->adopted[i] = true;
+	fuzz->fuzz.adopted[i] = true;
 	unit->iommu = &iommu->iommu;
 }
 
-static struct iommu_lu_attachment *recorded(struct iommu_lu_device *lu,
-					    u32 pasid)
+static void vtd_adopt(struct fuzz *fuzz)
 {
-	struct iommu_lu_attachment *att;
-
-	list_for_each_entry(att, &lu->attachments, link)
-		if (att->ser->pasid == pasid)
-			return att;
-	return NULL;
+	for (unsigned int i = 0; i < VTD_UNITS; i++)
+		adopt_unit(to_vtd(fuzz), i);
 }
 
-static bool same(struct fuzz *fuzz, unsigned int i,
-		 const struct iommu_lu_attachment *att)
+static bool vtd_same(struct fuzz *fuzz, unsigned int i,
+		     const struct iommu_lu_attachment *att)
 {
-	const struct iommu_lu_device *lu = att->device;
 	const struct iommu_lu_domain_ser *domain = att->domain->ser;
 	const struct iommu_lu_vtd_domain_ser *vtd =
 		iommu_lu_payload(domain, const struct iommu_lu_vtd_domain_ser);
 	unsigned int d = attachment_is[i].domain;
 
-	return lu->unit->index == unit_slot[unit_of(i)] &&
-	       lu->unit->iommu && att->ser->hw_id == attachment_is[i].did &&
-	       att->domain->index == domain_slot[d] &&
-	       domain->top == virt_to_phys(fuzz->top[d]) &&
-	       vtd->pt.top_level == domain_is[d].top_level &&
+	return vtd->pt.top_level == domain_is[d].top_level &&
 	       !strcmp(vtd->pt.format, "x86_64") == domain_is[d].first_stage &&
-	       !vtd->pt.reserved[0] && !lu->ser->reserved;
-}
-
-/* Otherwise all entries of the device are cleared when it is probed */
-static bool passes_probe(struct fuzz *fuzz, unsigned int device,
-			 struct iommu_lu_device *lu)
-{
-	struct iommu_lu_attachment *att;
-
-	list_for_each_entry(att, &lu->attachments, link) {
-		int i = attachment_at(device, att->ser->pasid);
-
-		if (att->domain->state != IOMMU_LU_INCOMING)
-			return false;
-		/* In legacy mode nothing looks for what is of a PASID */
-		if (!att->kept && device_is[device].unit != FUZZ_SCALABLE)
-			return false;
-		if (att->kept && i >= 0 && fuzz_there(fuzz, i))
-			continue;
-		fuzz_complain(fuzz, "a device goes on with less than its record says",
-			      device);
-		return false;
-	}
-	return true;
-}
-
-/* An attachment goes on as it did, or has no entry; true for the first */
-static bool check_attachment(struct fuzz *fuzz, unsigned int i)
-{
-	unsigned int device = attachment_is[i].device;
-	struct iommu_lu_attachment *att;
-	struct iommu_lu_device *lu;
-
-	if (!fuzz->adopted[unit_of(i)] || !fuzz_there(fuzz, i))
-		return false;
-	if (!fuzz->was_there[i])
-		fuzz_complain(fuzz, "there is an entry that was not there", i);
-	lu = iommu_lu_in_device(&fuzz->in, FUZZ_SEGMENT + unit_of(i),
-				device_is[device].rid);
-	att = lu ? recorded(lu, attachment_is[i].pasid) : NULL;
-	if (!att || lu->state != IOMMU_LU_INCOMING || !att->kept) {
-		fuzz_complain(fuzz, "there is an entry without a record", i);
-		return false;
-	}
-	if (!same(fuzz, i, att))
-		fuzz_complain(fuzz, "an attachment is not as it was", i);
-	return passes_probe(fuzz, device, lu);
-}
-
-static bool is_about(const struct fuzz_region *region, unsigned int i)
-{
-	switch (region->kind) {
-	case FUZZ_UNIT:
-	case FUZZ_UNIT_PAGES:
-		return region->nr == unit_of(i);
-	case FUZZ_DOMAIN:
-		return region->nr == attachment_is[i].domain;
-	case FUZZ_DEVICE:
-		return region->nr == attachment_is[i].device;
-	case FUZZ_ATTACHMENT:
-		return region->nr == i;
-	default:
-		return false;
-	}
+	       !vtd->pt.reserved[0];
 }
 
 /* Format, flags that are in an entry of a PASID table */
@@ -423,233 +505,27 @@ static bool stage_differs(const u8 *a, const u8 *b, bool first)
 }
 
 /* Type, version, size; top; reserved; reserved; level; reserved, and the end */
-static bool domain_differs(const u8 *a, const u8 *b, unsigned int i)
+static bool vtd_domain_differs(unsigned int i, const u8 *a, const u8 *b)
 {
 	bool first = domain_is[attachment_is[i].domain].first_stage;
 
 	return memcmp(a + 8, b + 8, 8) || memcmp(a + 40, b + 40, 8) ||
 	       memcmp(a + 68, b + 68, 4) || memcmp(a + 76, b + 76, 4) ||
 	       a[102] != b[102] || memcmp(a + 105, b + 105, 23) ||
-	       (unit_of(i) == FUZZ_SCALABLE && stage_differs(a, b, first));
+	       (fuzz_unit_of(&vtd_type, i) == VTD_SCALABLE && stage_differs(a, b, first));
 }
 
-/* What a change of one region, right CRC or not, has to lead to */
-static bool change_blocks(struct fuzz *fuzz, const struct fuzz_change *change,
-			  unsigned int i)
+static void vtd_put_back(struct fuzz *fuzz)
 {
-	const struct fuzz_region *region = change->region;
-	enum fuzz_kind kind = region->kind;
+	struct vtd_fuzz *vtd = to_vtd(fuzz);
 
-	if (kind == FUZZ_START || kind == FUZZ_BLOCK)
-		return changed(fuzz, kind, region->nr, 0, region->len);
-	if (!is_about(region, i))
-		return false;
-	/* Its own record is lost, and what that said is still known */
-	if ((kind == FUZZ_DEVICE || kind == FUZZ_ATTACHMENT) &&
-	    said_by_another(fuzz, kind, region->nr))
-		return false;
-	/* Not sealed after the last change: the CRC tells */
-	if (!change->sealed && fuzz->nr_changes == 1)
-		return changed(fuzz, kind, region->nr, 0, region->len);
-	/* Sealed: what decides where DMA goes, and unknown bits */
-	switch (kind) {
-	case FUZZ_UNIT:
-		return changed(fuzz, kind, region->nr, 8, region->len - 8);
-	case FUZZ_DOMAIN:
-		return domain_differs(region->at, region->copy, i);
-	case FUZZ_DEVICE:
-	case FUZZ_ATTACHMENT:
-		return differs(kind, region->at, region->copy);
-	default:
-		return false;
+	for (unsigned int i = 0; i < VTD_UNITS; i++) {
+		ida_destroy(&vtd->iommu[i]->domain_ida);
+		vtd->iommu[i]->root_entry = NULL;
 	}
 }
 
-/* What is wrong with a record has to be seen in what it is about */
-static bool must_block(struct fuzz *fuzz, unsigned int i)
-{
-	for (unsigned int j = 0; j < fuzz->nr_changes; j++)
-		if (change_blocks(fuzz, &fuzz->change[j], i))
-			return true;
-	return false;
-}
-
-static void check_files(struct fuzz *fuzz)
-{
-	for (unsigned int j = 0; j < fuzz->nr_changes; j++) {
-		const struct fuzz_change *change = &fuzz->change[j];
-		enum fuzz_kind kind = change->region->kind;
-		unsigned int nr = change->region->nr;
-		size_t len = change->region->len;
-		const char *why = NULL;
-
-		if (kind == FUZZ_IOMMUFD)
-			why = iommufd_lu_ser_error(fuzz->iommufd[nr],
-						   PAGE_SIZE);
-		else if (kind == FUZZ_VFIO)
-			why = vfio_pci_lu_ser_error(fuzz->vfio[nr], PAGE_SIZE);
-		else
-			continue;
-		if (why)
-			fuzz->refused[kind]++;
-		else if (!change->sealed && fuzz->nr_changes == 1 &&
-			 changed(fuzz, kind, nr, 0, len))
-			fuzz_complain(fuzz, "a changed file is believed", nr);
-	}
-}
-
-static void check_outcome(struct fuzz *fuzz)
-{
-	for (unsigned int i = 0; i < FUZZ_ATTACHMENTS; i++) {
-		if (!check_attachment(fuzz, i)) {
-			fuzz->blocked[unit_of(i)]++;
-			continue;
-		}
-		fuzz->went_on[unit_of(i)]++;
-		if (must_block(fuzz, i))
-			fuzz_complain(fuzz, "a changed record is believed", i);
-	}
-	for (unsigned int i = 0; i < FUZZ_UNITS; i++)
-		if (fuzz->adopted[i])
-			fuzz_check_tables(fuzz, i);
-	check_files(fuzz);
-}
-
-static void check_empty(struct fuzz *fuzz)
-{
-	struct iommu_lu_in *in = &fuzz->in;
-
-	if (!xa_empty(&in->unit_slots) || !xa_empty(&in->domain_slots) ||
-	    !xa_empty(&in->unit_bases) || !xa_empty(&in->pages) ||
-	    !xa_empty(&in->device_slots) || !xa_empty(&in->device_rids) ||
-	    !xa_empty(&in->units.blocks) || !xa_empty(&in->domains.blocks) ||
-	    !xa_empty(&in->devices.blocks) || !xa_empty(&in->attachments.blocks))
-		fuzz_complain(fuzz, "something is left", 0);
-}
-
-/* Reads, adopts and forgets what is there now; false when it was all refused */
-static bool read_once(struct fuzz *fuzz)
-{
-	memset(&fuzz->in, 0, sizeof(fuzz->in));
-	mutex_init(&fuzz->in.lock);
-	iommu_lu_in_init(&fuzz->in);
-	fuzz->frees = 0;
-	memset(fuzz->adopted, 0, sizeof(fuzz->adopted));
-	for (unsigned int i = 0; i < FUZZ_ATTACHMENTS; i++)
-		fuzz->was_there[i] = fuzz_there(fuzz, i);
-	if (iommu_lu_in_read(&fuzz->in, virt_to_phys(fuzz->ser))) {
-		if (fuzz->frees)
-			fuzz_complain(fuzz, "a refused handover was freed", 0);
-		check_files(fuzz);
-		check_empty(fuzz);
-		return false;
-	}
-	for (unsigned int i = 0; i < FUZZ_UNITS; i++)
-		adopt_unit(fuzz, i);
-	check_outcome(fuzz);
-	iommu_lu_in_release(&fuzz->in);
-	check_empty(fuzz);
-	return true;
-}
-
-/* Tables of the hardware are the only thing that reading may have changed */
-static void put_back(struct fuzz *fuzz)
-{
-	undo_changes(fuzz);
-	for (unsigned int i = 0; i < FUZZ_UNITS; i++) {
-		ida_destroy(&fuzz->iommu[i]->domain_ida);
-		fuzz->iommu[i]->root_entry = NULL;
-	}
-	for (unsigned int i = 0; i < fuzz->nr_pages; i++) {
-		struct fuzz_page *page = &fuzz->page[i];
-
-		page->gone = false;
-		page->walked = false;
-		if (page->table)
-			memcpy(page->virt, page->copy, page->size);
-		else if (fuzz->round % 256 == 0 &&
-			 memcmp(page->virt, page->copy, page->size))
-			fuzz_complain(fuzz, "reading has changed a page", i);
-	}
-}
-
-static void expect_whole(struct kunit *test)
-{
-	struct fuzz *fuzz = test->priv;
-
-	memset(fuzz->went_on, 0, sizeof(fuzz->went_on));
-	KUNIT_EXPECT_TRUE(test, read_once(fuzz));
-	KUNIT_EXPECT_EQ(test, fuzz->went_on[0] + fuzz->went_on[1],
-			FUZZ_ATTACHMENTS);
-	/*
-	 * The start, the blocks, and of the units roots, lists, context tables,
-	 * PASID directories and PASID tables
-	 */
-	KUNIT_EXPECT_EQ(test, fuzz->frees,
-			1 + 7 + 2 + 2 + (2 + 4) + 5 + (5 + 2));
-	for (unsigned int i = 0; i < FUZZ_IOMMUFDS; i++)
-		KUNIT_EXPECT_NULL(test,
-				  iommufd_lu_ser_error(fuzz->iommufd[i],
-						       PAGE_SIZE));
-	for (unsigned int i = 0; i < FUZZ_DEVICES; i++)
-		KUNIT_EXPECT_NULL(test,
-				  vfio_pci_lu_ser_error(fuzz->vfio[i],
-							PAGE_SIZE));
-	put_back(fuzz);
-}
-
-static void fuzz_whole_test(struct kunit *test)
-{
-	expect_whole(test);
-}
-
-static void fuzz_changed_test(struct kunit *test)
-{
-	struct fuzz *fuzz = test->priv;
-	unsigned int unread = 0;
-	long slab;
-
-	expect_whole(test);
-	memset(fuzz->went_on, 0, sizeof(fuzz->went_on));
-	rcu_barrier();
-	slab = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B);
-	/* The rounds above and below take the same locks; these look at memory */
-	lockdep_off();
-	for (fuzz->round = 1; fuzz->round <= rounds; fuzz->round++) {
-		for (unsigned int i = 0; i <= rnd(fuzz, FUZZ_CHANGES); i++)
-			make_change(fuzz);
-		unread += !read_once(fuzz);
-		put_back(fuzz);
-		if (fuzz->round % 256 == 0)
-			cond_resched();
-	}
-	lockdep_on();
-	rcu_barrier();
-	slab = global_node_page_state_pages(NR_SLAB_UNRECLAIMABLE_B) - slab;
-
-	kunit_info(test,
-		   "seed %lu: %u handovers, %u not read at all; attachments: legacy %u went on, %u blocked, scalable %u went on, %u blocked; files refused: %u iommufd, %u vfio; slab pages %ld\n",
-		   seed, rounds, unread, fuzz->went_on[0], fuzz->blocked[0],
-		   fuzz->went_on[1], fuzz->blocked[1],
-		   fuzz->refused[FUZZ_IOMMUFD], fuzz->refused[FUZZ_VFIO], slab);
-	KUNIT_EXPECT_EQ(test, fuzz->wrong, 0);
-	/* Of what is changed at random, most matters, and not to everybody */
-	KUNIT_EXPECT_GT(test, unread, rounds / 20);
-	for (unsigned int i = 0; i < FUZZ_UNITS; i++) {
-		KUNIT_EXPECT_GT(test, fuzz->blocked[i], rounds / 4);
-		KUNIT_EXPECT_GT(test, fuzz->went_on[i], rounds);
-	}
-	KUNIT_EXPECT_GT(test, fuzz->refused[FUZZ_IOMMUFD], rounds / 200);
-	KUNIT_EXPECT_GT(test, fuzz->refused[FUZZ_VFIO], rounds / 20);
-	/*
-	 * One object of the smallest kind lost in each round would be more. KASAN
-	 * keeps what was freed for a while.
-	 */
-	if (!IS_ENABLED(CONFIG_KASAN_GENERIC))
-		KUNIT_EXPECT_LT(test, slab,
-				64 + (long)(rounds / (PAGE_SIZE / 32)));
-	expect_whole(test);
-}
+/* ---- The test ------------------------------------------------------------ */
 
 /* What makes the unit of the test be used in scalable mode, and no other */
 static bool can_be_scalable(void)
@@ -664,62 +540,79 @@ static bool can_be_scalable(void)
 	return true;
 }
 
-static int fuzz_init(struct kunit *test)
+static const char *vtd_unfit(void)
 {
-	struct fuzz *fuzz;
+	return can_be_scalable() ? NULL :
+				   "a unit could be in scalable mode and is not";
+}
 
-	if (!kho_is_enabled())
-		kunit_skip(test, "KHO is off");
-	if (!can_be_scalable())
-		kunit_skip(test, "a unit could be in scalable mode and is not");
-	fuzz = kunit_kzalloc(test, sizeof(*fuzz), GFP_KERNEL);
-	if (!fuzz)
-		return -ENOMEM;
-	test->priv = fuzz;
+static void vtd_start(struct kunit *test)
+{
+	struct vtd_fuzz *fuzz = test->priv;
+
 	fuzz->sm_forced = !intel_iommu_sm;
 	intel_iommu_sm = 1;
-	xa_init(&fuzz->pages);
-	prandom_seed_state(&fuzz->rnd, seed);
-	fuzz_write(test);
-	kunit_activate_static_stub(test, iommu_preserved_size, stub_size);
-	kunit_activate_static_stub(test, iommu_preserved_free, stub_free);
-	kunit_activate_static_stub(test, iommu_page_restore, stub_restore);
-	iommu_lu_quiet = true;
-	return 0;
 }
 
-static void fuzz_exit(struct kunit *test)
+static void vtd_stop(struct fuzz *fuzz)
 {
-	struct fuzz *fuzz = test->priv;
-
-	iommu_lu_quiet = false;
-	if (!fuzz)
-		return;
-	if (fuzz->sm_forced)
+	if (to_vtd(fuzz)->sm_forced)
 		intel_iommu_sm = 0;
-	if (!fuzz->ser)
-		return;
-	fuzz_forget(fuzz);
 }
 
-static const struct kunit_attributes very_slow = {
-	.speed = KUNIT_SPEED_VERY_SLOW,
+static const struct fuzz_type vtd_type = {
+	.ops			= &intel_liveupdate_ops,
+	.size			= sizeof(struct vtd_fuzz),
+	.table_name		= { "root table", "context table",
+				    "PASID directory", "PASID table" },
+	.unit_name		= { "legacy", "scalable" },
+	.segment		= { FUZZ_SEGMENT, FUZZ_SEGMENT + 1 },
+	.pasid_units		= BIT(VTD_SCALABLE),
+	.units			= VTD_UNITS,
+	.domains		= VTD_DOMAINS,
+	.devices		= VTD_DEVICES,
+	.attachments		= VTD_ATTACHMENTS,
+	/*
+	 * The start, the blocks, and of the units roots, lists, context tables,
+	 * PASID directories and PASID tables
+	 */
+	.frees			= 1 + 7 + 2 + 2 + (2 + 4) + 5 + (5 + 2),
+	.unit_slot		= unit_slot,
+	.domain_slot		= domain_slot,
+	.device_slot		= device_slot,
+	.attachment_slot	= attachment_slot,
+	.device			= device_is,
+	.attachment		= attachment_is,
+	.unfit			= vtd_unfit,
+	.start			= vtd_start,
+	.stop			= vtd_stop,
+	.fill_unit		= vtd_fill_unit,
+	.fill_domain		= vtd_fill_domain,
+	.fill_device		= vtd_fill_device,
+	.fill_entry		= vtd_fill_entry,
+	.adopt			= vtd_adopt,
+	.there			= vtd_there,
+	.same			= vtd_same,
+	.domain_differs		= vtd_domain_differs,
+	.check_tables		= vtd_check_tables,
+	.put_back		= vtd_put_back,
 };
 
-static struct kunit_case fuzz_cases[] = {
-	KUNIT_CASE(fuzz_whole_test),
-	KUNIT_CASE_ATTR(fuzz_changed_test, very_slow),
-	{},
-};
+static int vtd_init(struct kunit *test)
+{
+	return fuzz_init(test, &vtd_type);
+}
 
-static struct kunit_suite fuzz_suite = {
+FUZZ_CASES(fuzz);
+
+static struct kunit_suite vtd_suite = {
 	.name = "iommu_liveupdate_fuzz",
-	.init = fuzz_init,
+	.init = vtd_init,
 	.exit = fuzz_exit,
 	.test_cases = fuzz_cases,
 };
 
-kunit_test_suite(fuzz_suite);
+kunit_test_suite(vtd_suite);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("KUnit tests that feed broken handovers to VT-d");
