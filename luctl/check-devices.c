@@ -65,11 +65,11 @@ static void check_group(struct looked *l)
 		names_free(names, count);
 }
 
-/* "IR-PCI-MSI" and the like are in the list of all that was ever set up. */
+/* Where it is so, an x86 has "IR-IO-APIC" for its own timer and others. */
 static bool interrupts_remapped(void)
 {
 	char *text = sys_text("/proc/interrupts");
-	bool is = !text || strstr(text, " IR-");
+	bool is = !text || strstr(text, " IR-") || !strstr(text, "IO-APIC");
 
 	free(text);
 	return is;
@@ -79,8 +79,9 @@ static void check_interrupts(struct looked *l)
 {
 	char unsafe[8];
 
-	sys_line(unsafe, sizeof(unsafe),
-		 "/sys/module/iommu_liveupdate/parameters/allow_unsafe_interrupts");
+	sys_line(
+		unsafe, sizeof(unsafe),
+		"/sys/module/iommu_liveupdate/parameters/allow_unsafe_interrupts");
 	if (!interrupts_remapped() && unsafe[0] != 'Y')
 		refuse(l, "no-intremap",
 		       "turn interrupt remapping on, or set iommu_liveupdate.allow_unsafe_interrupts=1",
@@ -100,7 +101,8 @@ static void check_functions(struct looked *l)
 	if (sys_link_name(driver, sizeof(driver), DEVICES "/%s/physfn/driver",
 			  l->bdf) &&
 	    strcmp(driver, "virtio-pci") && strcmp(driver, "pci-pf-stub"))
-		refuse(l, "pf-driver", "bind its physical function to pci-pf-stub",
+		refuse(l, "pf-driver",
+		       "bind its physical function to pci-pf-stub",
 		       "is a virtual function, and the driver of its physical one would end it");
 }
 
@@ -124,6 +126,26 @@ static bool has_ats(const char *bdf)
 	free(config);
 	free(path);
 	return has;
+}
+
+/* Only a function of PCI Express has a link, and an ID that bridges pass on. */
+static void check_bus(struct looked *l)
+{
+	char *path = root_path(DEVICES "/%s", l->bdf), *real, *slash;
+	const char *above = "";
+
+	real = realpath(path, NULL);
+	slash = real ? strrchr(real, '/') : NULL;
+	if (slash) {
+		*slash = 0;
+		above = strrchr(real, '/') ? strrchr(real, '/') + 1 : "";
+	}
+	if (strchr(above, ':') && strncmp(above, "pci", 3) &&
+	    !sys_exists(DEVICES "/%s/current_link_speed", l->bdf))
+		refuse(l, "conventional", "it needs a slot of PCI Express",
+		       "is on a conventional bus: its requests bear the ID of the bridge");
+	free(real);
+	free(path);
 }
 
 static void check_ats(struct looked *l)
@@ -150,7 +172,24 @@ static bool any_holder(const struct check *c, const char *cdev)
 {
 	unsigned int at = 0;
 
-	return cdev[0] && holder_next(&c->world.holders, HOLDS_DEVICE, cdev, &at);
+	return cdev[0] &&
+	       holder_next(&c->world.holders, HOLDS_DEVICE, cdev, &at);
+}
+
+/* Is it in use through its group? */
+static bool check_way_in(struct looked *l)
+{
+	unsigned int at = 0;
+	char group[16];
+
+	if (!sys_link_name(group, sizeof(group), DEVICES "/%s/iommu_group",
+			   l->bdf) ||
+	    !holder_next(&l->c->world.holders, HOLDS_GROUP, group, &at))
+		return false;
+	l->in_use = true;
+	refuse(l, "by-group", "let its user open it by its character device",
+	       "was opened through its group, and has to be through iommufd");
+	return true;
 }
 
 static void check_device(struct check *c, const char *bdf)
@@ -170,11 +209,15 @@ static void check_device(struct check *c, const char *bdf)
 		      "%s came from the kernel before: %s", bdf, in->state);
 		return;
 	}
-	if (!cdev_of(bdf, cdev, sizeof(cdev)))
+	cdev_of(bdf, cdev, sizeof(cdev));
+	l.in_use = any_holder(c, cdev) || check_way_in(&l);
+	if (!cdev[0])
 		refuse(&l, "no-cdev", NULL,
 		       "has no character device of its own (VFIO_DEVICE_CDEV)");
-	l.in_use = any_holder(c, cdev);
-	check_group(&l);
+	check_bus(&l);
+	/* The bridge, and what is beside it there, are in its group. */
+	if (!l.refused)
+		check_group(&l);
 	check_interrupts(&l);
 	check_functions(&l);
 	check_ats(&l);
@@ -201,7 +244,8 @@ static void check_others(struct check *c)
 			struct looked l = { .c = c, .bdf = names[k] };
 			char cdev[32];
 
-			if (!strchr(names[k], ':') || !cdev_of(names[k], cdev, sizeof(cdev)))
+			if (!strchr(names[k], ':') ||
+			    !cdev_of(names[k], cdev, sizeof(cdev)))
 				continue;
 			l.in_use = any_holder(c, cdev);
 			refuse(&l, "other-driver", "bind vfio-pci to it",

@@ -27,13 +27,15 @@ static bool wanted(struct check *c, struct names *ret)
 		found(&c->found, rc == -ENOENT ? REFUSED : UNKNOWN, "kernel",
 		      "no-liveupdate", NULL,
 		      "it needs a kernel with the live update of devices",
-		      rc == -ENOENT ? "the running kernel hands over no devices" :
-				      WRITES " cannot be read: %s",
+		      rc == -ENOENT ?
+			      "the running kernel hands over no devices" :
+			      WRITES " cannot be read: %s",
 		      strerror(-rc));
 	else if (rc == -ENODATA || rc == -EINVAL)
 		found(&c->found, UNKNOWN, "kernel", "writes", path, NULL,
 		      rc == -ENODATA ? "%s names nothing that is written" :
-				       "%s is not a list of names", path);
+				       "%s is not a list of names",
+		      path);
 	else
 		found(&c->found, UNKNOWN, "kernel", "writes", path, NULL,
 		      "%s cannot be read: %s", path, strerror(-rc));
@@ -56,7 +58,8 @@ static void compare(struct check *c, const struct names *writes)
 	if (missing)
 		return;
 	all = names_text(writes);
-	found(&c->found, FINE, "image", "version", c->path, NULL, "reads %s", all);
+	found(&c->found, FINE, "image", "version", c->path, NULL, "reads %s",
+	      all);
 	free(all);
 }
 

@@ -30,8 +30,9 @@ void check_initrd(struct check *c)
 	if (!c->initrd) {
 		if (!c->req->offline)
 			found(&c->found, NOTE, "initrd", "no-initrd", NULL,
-			      c->req->no_initrd ? NULL :
-			      "name one with --initrd, unless it needs none",
+			      c->req->no_initrd ?
+				      NULL :
+				      "name one with --initrd, unless it needs none",
 			      "the next kernel has no initial RAM disk");
 		return;
 	}

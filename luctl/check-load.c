@@ -65,7 +65,8 @@ static void check_lockdown(struct check *c)
 			      "the kernel is locked down (%s); loading will tell if it trusts the image",
 			      from + 1);
 	}
-	sys_line(line, sizeof(line), "/sys/module/module/parameters/sig_enforce");
+	sys_line(line, sizeof(line),
+		 "/sys/module/module/parameters/sig_enforce");
 	if (line[0] == 'Y')
 		found(&c->found, NOTE, "load", "signature", c->path, NULL,
 		      "modules have to be signed here, so perhaps in the next kernel too");
@@ -118,5 +119,6 @@ void check_load(struct check *c)
 	if (c->found.count == before)
 		found(&c->found, FINE, "load", "load", c->path, NULL,
 		      "it may be loaded%s",
-		      c->world.loaded.any ? ", in place of what is loaded now" : "");
+		      c->world.loaded.any ? ", in place of what is loaded now" :
+					    "");
 }

@@ -35,7 +35,8 @@ static bool overlaps_ram(const char *params, uint64_t start, uint64_t bytes)
 		memcpy(&from, at, 8);
 		memcpy(&size, at + 8, 8);
 		memcpy(&type, at + 16, 4);
-		if (le32toh(type) == E820_RAM && start < le64toh(from) + le64toh(size) &&
+		if (le32toh(type) == E820_RAM &&
+		    start < le64toh(from) + le64toh(size) &&
 		    le64toh(from) < start + bytes)
 			return true;
 	}
@@ -75,7 +76,8 @@ static void look(struct check *c, const char *params, uint64_t bytes)
 	if (added)
 		found(&c->found, REFUSED, "memory", "added", NULL,
 		      "nothing more can be preserved before a reboot; bring such memory online_movable",
-		      "memory was added at 0x%" PRIx64 " and is used by the kernel",
+		      "memory was added at 0x%" PRIx64
+		      " and is used by the kernel",
 		      first);
 	else
 		found(&c->found, FINE, "memory", "added", NULL, NULL,

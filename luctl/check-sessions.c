@@ -27,7 +27,8 @@ static void by_systemd(const struct check *c, const struct session *s,
 		return;
 	}
 	k->kept = systemd_keeps(s->name, &unit);
-	k->who = must_print("systemd (%s)", unit ? unit : "which unit is not known");
+	k->who = must_print("systemd (%s)",
+			    unit ? unit : "which unit is not known");
 	k->hint = must_print("set FileDescriptorStorePreserve=yes in %s",
 			     unit ? unit : "its unit");
 	free(unit);
@@ -40,10 +41,11 @@ static void by_process(const struct holder *h, struct keeper *k)
 
 	if (!spared && process_unit(h->pid, unit, sizeof(unit)))
 		value = systemd_property(unit, "SurviveFinalKillSignal");
-	k->kept = spared || (value && !strcmp(value, "yes")) ? KEPT_YES :
-							       KEPT_NO;
-	k->who = must_print("%s%s", text,
-			    k->kept == KEPT_YES ? "" : ", which shutdown kills");
+	k->kept =
+		spared || (value && !strcmp(value, "yes")) ? KEPT_YES : KEPT_NO;
+	k->who =
+		must_print("%s%s", text,
+			   k->kept == KEPT_YES ? "" : ", which shutdown kills");
 	k->hint = must_copy("park it with systemd or luod, or use --now");
 	free(value);
 	free(text);
@@ -58,7 +60,8 @@ static void keeper_of(const struct check *c, const struct session *s,
 
 	memset(best, 0, sizeof(*best));
 	while (best->kept != KEPT_YES &&
-	       (h = holder_next(&c->world.holders, HOLDS_SESSION, s->name, &at))) {
+	       (h = holder_next(&c->world.holders, HOLDS_SESSION, s->name,
+				&at))) {
 		struct keeper k = { 0 };
 
 		if (h->pid == 1 && c->systemd)
@@ -84,8 +87,8 @@ static void say_files(const struct session *s, char *buf, size_t size)
 		snprintf(buf, size, "%s",
 			 s->state == SESSION_UNKNOWN ? "" : ", empty");
 	else
-		snprintf(buf, size, ", %u file%s, %u of them device%s", s->files,
-			 s->files == 1 ? "" : "s", devices,
+		snprintf(buf, size, ", %u file%s, %u of them device%s",
+			 s->files, s->files == 1 ? "" : "s", devices,
 			 devices == 1 ? "" : "s");
 }
 
@@ -97,14 +100,15 @@ static void check_keeper(struct check *c, const struct session *s)
 	say_files(s, files, sizeof(files));
 	if (c->now) {
 		found(&c->found, FINE, "sessions", "kept", s->name, NULL,
-		      "%s%s: nobody is stopped before the jump", s->name, files);
+		      "%s%s: nobody is stopped before the jump", s->name,
+		      files);
 		return;
 	}
 	keeper_of(c, s, &k);
 	if (!k.who)
 		found(&c->found, UNKNOWN, "sessions", "keeper-unknown", s->name,
-		      "run luctl as root",
-		      "%s%s: who has it cannot be seen", s->name, files);
+		      "run luctl as root", "%s%s: who has it cannot be seen",
+		      s->name, files);
 	else if (k.kept == KEPT_YES)
 		found(&c->found, FINE, "sessions", "kept", s->name, NULL,
 		      "%s%s: kept by %s", s->name, files, k.who);

@@ -13,9 +13,12 @@
 static char *initrd_beside(const char *image)
 {
 	static const char *const form[] = {
-		"%.*sinitrd.img-%s", "%.*sinitramfs-%s.img", "%.*sinitrd-%s",
+		"%.*sinitrd.img-%s",
+		"%.*sinitramfs-%s.img",
+		"%.*sinitrd-%s",
 	};
-	const char *slash = strrchr(image, '/'), *name = slash ? slash + 1 : image;
+	const char *slash = strrchr(image, '/'),
+		   *name = slash ? slash + 1 : image;
 
 	if (strncmp(name, "vmlinuz-", 8))
 		return NULL;

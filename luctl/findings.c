@@ -35,7 +35,7 @@ void found(struct findings *f, enum level level, const char *area,
 	f->list = must_grow(f->list, f->count + 1, sizeof(*f->list));
 	new = &f->list[f->count++];
 	memset(new, 0, sizeof(*new));
-	new->ignored = level >= UNKNOWN && ignores(f->req, code);
+	new->ignored = level >= UNKNOWN &&ignores(f->req, code);
 	new->level = new->ignored ? NOTE : level;
 	new->area = area;
 	new->code = code;
@@ -85,13 +85,16 @@ void findings_print(const struct findings *f, FILE *out)
 			  i && !strcmp(f->list[i].area, f->list[i - 1].area),
 			  out);
 	if (refused)
-		fprintf(out, "refused: %u thing%s in the way; nothing was changed\n",
+		fprintf(out,
+			"refused: %u thing%s in the way; nothing was changed\n",
 			refused, refused == 1 ? " is" : "s are");
 	else if (unknown)
-		fprintf(out, "cannot tell: %u thing%s not known; nothing was changed\n",
+		fprintf(out,
+			"cannot tell: %u thing%s not known; nothing was changed\n",
 			unknown, unknown == 1 ? " is" : "s are");
 	else
-		fprintf(out, "taken over: nothing is in the way, as far as can be seen\n");
+		fprintf(out,
+			"taken over: nothing is in the way, as far as can be seen\n");
 }
 
 static json_object *one_json(const struct finding *one)
@@ -121,8 +124,9 @@ void findings_json(const struct findings *f, json_object *to)
 	for (unsigned int i = 0; i < f->count; i++) {
 		json_object_array_add(all, one_json(&f->list[i]));
 		if (f->list[i].level >= UNKNOWN)
-			json_object_array_add(reasons, json_object_new_string(
-							       f->list[i].text));
+			json_object_array_add(
+				reasons,
+				json_object_new_string(f->list[i].text));
 	}
 	json_object_object_add(to, "reasons", reasons);
 	json_object_object_add(to, "findings", all);

@@ -13,6 +13,7 @@
 #define NODE "/dev/liveupdate"
 #define SESSION "anon_inode:[luo_session]"
 #define DEVICES "/dev/vfio/devices/"
+#define GROUPS "/dev/vfio/"
 #define MEMFD "/memfd:"
 #define DELETED " (deleted)"
 
@@ -88,6 +89,9 @@ static void look_at(struct holders *h, pid_t pid, const char *fd, bool memory)
 	name = behind(link, DEVICES);
 	if (name)
 		add(h, HOLDS_DEVICE, pid, name);
+	name = behind(link, GROUPS);
+	if (name && *name >= '0' && *name <= '9')
+		add(h, HOLDS_GROUP, pid, name);
 }
 
 static void process(struct holders *h, pid_t pid)

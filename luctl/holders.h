@@ -11,6 +11,7 @@ enum holds {
 	HOLDS_NODE, /* /dev/liveupdate */
 	HOLDS_SESSION, /* named */
 	HOLDS_DEVICE, /* "vfio3": the character device of a vfio device */
+	HOLDS_GROUP, /* "3": the older way to devices, by their group */
 	HOLDS_MEMORY, /* a memfd, of a process that holds a session too */
 };
 

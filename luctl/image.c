@@ -46,8 +46,7 @@ static bool parse(const char *data, size_t bytes, size_t at, struct names *ret)
 	length = le32(data + at + LENGTH_AT);
 	count = le32(data + at + COUNT_AT);
 	if (!count || count > LU_IMAGE_MAX_NAMES ||
-	    length != HEADER + count * LU_IMAGE_NAME_LEN ||
-	    length > bytes - at)
+	    length != HEADER + count * LU_IMAGE_NAME_LEN || length > bytes - at)
 		return false;
 	memcpy(ret->name, data + at + HEADER, length - HEADER);
 	ret->count = count;

@@ -27,7 +27,10 @@ static const struct {
 } packed[] = {
 	{ "\x1f\x8b", 2, { "gzip", "-dc", NULL } },
 	{ "\x28\xb5\x2f\xfd", 4, { "zstd", "-dcq", NULL } },
-	{ "\xfd" "7zXZ", 6, { "xz", "-dc", NULL } },
+	{ "\xfd"
+	  "7zXZ",
+	  6,
+	  { "xz", "-dc", NULL } },
 	{ "\x02\x21\x4c\x18", 4, { "lz4", "-dc", NULL } },
 	{ "\x04\x22\x4d\x18", 4, { "lz4", "-dc", NULL } },
 	{ "BZh", 3, { "bzip2", "-dc", NULL } },

@@ -79,8 +79,8 @@ static void add_attachment(struct iommu *i, bool in, char **word)
 	new.pasid = number(word[1]);
 	new.domain = number(word[2]);
 	new.did = number(word[3]);
-	i->attachment = must_grow(i->attachment, i->attachments + 1,
-				  sizeof(new));
+	i->attachment =
+		must_grow(i->attachment, i->attachments + 1, sizeof(new));
 	i->attachment[i->attachments++] = new;
 }
 

@@ -40,8 +40,8 @@ json_object *put_list(json_object *to, const char *key)
 
 static void print(json_object *o, int flags)
 {
-	puts(json_object_to_json_string_ext(o, flags |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	puts(json_object_to_json_string_ext(
+		o, flags | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(o);
 }
 

@@ -49,7 +49,9 @@ static int call(int kernel, int initrd, const char *line)
 	unsigned long flags = initrd < 0 ? KEXEC_FILE_NO_INITRAMFS : 0;
 
 	return syscall(SYS_kexec_file_load, kernel, initrd, strlen(line) + 1,
-		       line, flags) ? -errno : 0;
+		       line, flags) ?
+		       -errno :
+		       0;
 }
 
 int load_image(const char *image, const char *initrd, const char *line)

@@ -31,8 +31,9 @@ enum {
 
 #define BIT(n) (1u << (n))
 #define EVERYWHERE (BIT(OPT_ROOT) | BIT(OPT_HELP))
-#define NEXT_KERNEL \
-	(BIT(OPT_APPEND) | BIT(OPT_REUSE) | BIT(OPT_INITRD) | BIT(OPT_NO_INITRD))
+#define NEXT_KERNEL                                           \
+	(BIT(OPT_APPEND) | BIT(OPT_REUSE) | BIT(OPT_INITRD) | \
+	 BIT(OPT_NO_INITRD))
 
 static const struct {
 	const char *name;
@@ -47,8 +48,7 @@ static const struct {
 			  "look at the image, not at this machine" },
 	[OPT_FOR] = { "for", "FILE",
 		      "what the old kernel writes, a name per line; offline" },
-	[OPT_APPEND] = { "append", "TEXT",
-			 "the next kernel's command line" },
+	[OPT_APPEND] = { "append", "TEXT", "the next kernel's command line" },
 	[OPT_REUSE] = { "reuse-cmdline", NULL,
 			"this kernel's command line (as without --append), then TEXT" },
 	[OPT_INITRD] = { "initrd", "FILE",
@@ -68,18 +68,18 @@ static const struct {
 static const struct verb verbs[] = {
 	{ "status", "", "what this machine can do, has loaded and preserves",
 	  verb_status, BIT(OPT_JSON) | EVERYWHERE, false, false },
-	{ "check", "[IMAGE]", "would a live update be taken over?",
-	  verb_check,
+	{ "check", "[IMAGE]", "would a live update be taken over?", verb_check,
 	  BIT(OPT_JSON) | BIT(OPT_NOW) | BIT(OPT_OFFLINE) | BIT(OPT_FOR) |
 		  BIT(OPT_IGNORE) | NEXT_KERNEL | EVERYWHERE,
 	  true, false },
-	{ "load", "[IMAGE]", "load the next kernel, if it takes what is preserved",
-	  verb_load,
+	{ "load", "[IMAGE]",
+	  "load the next kernel, if it takes what is preserved", verb_load,
 	  BIT(OPT_UNLOAD) | BIT(OPT_IGNORE) | NEXT_KERNEL | EVERYWHERE, true,
 	  false },
-	{ "update", "[IMAGE]", "check, load and jump; on any refusal all goes on",
-	  verb_update, BIT(OPT_NOW) | BIT(OPT_IGNORE) | NEXT_KERNEL | EVERYWHERE,
-	  true, false },
+	{ "update", "[IMAGE]",
+	  "check, load and jump; on any refusal all goes on", verb_update,
+	  BIT(OPT_NOW) | BIT(OPT_IGNORE) | NEXT_KERNEL | EVERYWHERE, true,
+	  false },
 	{ "show", "", "what is preserved, in words or as a picture", verb_show,
 	  BIT(OPT_JSON) | BIT(OPT_DOT) | BIT(OPT_SVG) | EVERYWHERE, false,
 	  false },
@@ -108,8 +108,8 @@ static void help(void)
 
 static void help_verb(const struct verb *verb)
 {
-	printf("usage: luctl %s [OPTION]...%s%s\n%c%s\n\nOptions:\n", verb->name,
-	       verb->args[0] ? " " : "", verb->args, verb->does[0],
+	printf("usage: luctl %s [OPTION]...%s%s\n%c%s\n\nOptions:\n",
+	       verb->name, verb->args[0] ? " " : "", verb->args, verb->does[0],
 	       verb->does + 1);
 	for (int i = 0; i < OPTIONS; i++) {
 		char head[40];
@@ -129,7 +129,8 @@ static int seconds(const char *text, int *ret_ms)
 	double value = strtod(text, &end);
 
 	if (end == text || *end || !(value >= 0 && value < INT_MAX / 1000)) {
-		complain("--timeout takes a number of seconds, not '%s'.", text);
+		complain("--timeout takes a number of seconds, not '%s'.",
+			 text);
 		return EXIT_CANNOT;
 	}
 	*ret_ms = (int)(value * 1000);
@@ -149,21 +150,50 @@ static int ignore(struct request *req, const char *code)
 static int take(struct request *req, int option, const char *arg)
 {
 	switch (option) {
-	case OPT_JSON: req->json = true; break;
-	case OPT_DOT: req->dot = true; break;
-	case OPT_SVG: req->svg = true; break;
-	case OPT_NOW: req->now = true; break;
-	case OPT_OFFLINE: req->offline = true; break;
-	case OPT_FOR: req->wanted = arg; req->offline = true; break;
-	case OPT_APPEND: req->append = arg; break;
-	case OPT_REUSE: req->reuse = true; break;
-	case OPT_INITRD: req->initrd = arg; break;
-	case OPT_NO_INITRD: req->no_initrd = true; break;
-	case OPT_IGNORE: return ignore(req, arg);
-	case OPT_UNLOAD: req->unload = true; break;
-	case OPT_DRY_RUN: req->dry_run = true; break;
-	case OPT_TIMEOUT: return seconds(arg, &req->timeout_ms);
-	case OPT_ROOT: root_set(arg); break;
+	case OPT_JSON:
+		req->json = true;
+		break;
+	case OPT_DOT:
+		req->dot = true;
+		break;
+	case OPT_SVG:
+		req->svg = true;
+		break;
+	case OPT_NOW:
+		req->now = true;
+		break;
+	case OPT_OFFLINE:
+		req->offline = true;
+		break;
+	case OPT_FOR:
+		req->wanted = arg;
+		req->offline = true;
+		break;
+	case OPT_APPEND:
+		req->append = arg;
+		break;
+	case OPT_REUSE:
+		req->reuse = true;
+		break;
+	case OPT_INITRD:
+		req->initrd = arg;
+		break;
+	case OPT_NO_INITRD:
+		req->no_initrd = true;
+		break;
+	case OPT_IGNORE:
+		return ignore(req, arg);
+	case OPT_UNLOAD:
+		req->unload = true;
+		break;
+	case OPT_DRY_RUN:
+		req->dry_run = true;
+		break;
+	case OPT_TIMEOUT:
+		return seconds(arg, &req->timeout_ms);
+	case OPT_ROOT:
+		root_set(arg);
+		break;
 	}
 	return 0;
 }

@@ -4,15 +4,15 @@
  * are blocked, its memory is free. Its memory, and what its devices were asked for,
  * are lost.
  */
-#include <liveupdate.h>
 #include <inttypes.h>
+#include <liveupdate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "luctl.h"
-#include "world.h"
 #include "sysfs.h"
+#include "world.h"
 
 static int tell_error(const struct lu_error *e, int rc)
 {
@@ -26,7 +26,8 @@ static void plan(const struct world *w, const struct session *s)
 	for (unsigned int i = 0; i < s->files; i++)
 		printf("  %s 0x%" PRIx64 " (%s, %s)\n",
 		       strncmp(s->file[i].kind, "vfio-pci", 8) ?
-			       "drop" : "block the DMA of device",
+			       "drop" :
+			       "block the DMA of device",
 		       s->file[i].token, s->file[i].kind, s->file[i].state);
 	for (unsigned int i = 0; i < w->iommu.devices; i++)
 		if (iommu_on_old_tables(&w->iommu, &w->iommu.device[i]))
@@ -55,8 +56,9 @@ static int look(const struct world *w, const char *shown, bool dry_run)
 	}
 	h = holder_next(&w->holders, HOLDS_SESSION, shown, &at);
 	if (s && s->state == SESSION_OUTGOING) {
-		complain("%s is of this kernel: it ends when its owner closes it.",
-			 shown);
+		complain(
+			"%s is of this kernel: it ends when its owner closes it.",
+			shown);
 		return EXIT_REFUSED;
 	}
 	if (h) {

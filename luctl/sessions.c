@@ -9,10 +9,8 @@
 #include "sysfs.h"
 
 static const char *const state_name[] = {
-	[SESSION_OUTGOING] = "outgoing",
-	[SESSION_INCOMING] = "incoming",
-	[SESSION_RETRIEVED] = "retrieved",
-	[SESSION_FINISHED] = "finished",
+	[SESSION_OUTGOING] = "outgoing",   [SESSION_INCOMING] = "incoming",
+	[SESSION_RETRIEVED] = "retrieved", [SESSION_FINISHED] = "finished",
 	[SESSION_UNKNOWN] = "unknown",
 };
 

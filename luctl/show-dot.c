@@ -21,8 +21,8 @@ static const char *side(bool in)
 
 static void device(const struct lu_device *d, FILE *out)
 {
-	fprintf(out, "\t\"%s %s\" [shape=box,label=\"%s\\n%s\"];\n", side(d->in),
-		d->bdf, d->bdf, d->state);
+	fprintf(out, "\t\"%s %s\" [shape=box,label=\"%s\\n%s\"];\n",
+		side(d->in), d->bdf, d->bdf, d->state);
 }
 
 static void domain(const struct lu_domain *d, FILE *out)
@@ -85,7 +85,8 @@ static void edges(const struct world *w, FILE *out)
 
 void show_dot(const struct world *w, FILE *out)
 {
-	fprintf(out, "digraph liveupdate {\n\trankdir=LR;\n\tnode [fontname=\"sans-serif\"];\n");
+	fprintf(out,
+		"digraph liveupdate {\n\trankdir=LR;\n\tnode [fontname=\"sans-serif\"];\n");
 	for (unsigned int n = 0; n < w->iommu.devices; n++)
 		device(&w->iommu.device[n], out);
 	for (int in = 0; in < 2; in++)
@@ -97,8 +98,8 @@ void show_dot(const struct world *w, FILE *out)
 		quoted(out, s->name);
 		fprintf(out, "\" [shape=cylinder,label=\"session ");
 		quoted(out, s->name);
-		fprintf(out, "\\n%s, %u files\"];\n", session_state_name(s->state),
-			s->files);
+		fprintf(out, "\\n%s, %u files\"];\n",
+			session_state_name(s->state), s->files);
 	}
 	edges(w, out);
 	fprintf(out, "}\n");

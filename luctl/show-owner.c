@@ -31,9 +31,8 @@ static bool could_be(const struct session *s, const struct lu_domain *d)
 }
 
 /* The only session that somebody has who has this device open, or NULL */
-static const struct session *of_device(const struct world *w,
-				       const struct lu_domain *d,
-				       const char *bdf)
+static const struct session *
+of_device(const struct world *w, const struct lu_domain *d, const char *bdf)
 {
 	const struct session *only = NULL;
 	const struct holder *user, *h;

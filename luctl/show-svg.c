@@ -38,7 +38,7 @@ struct canvas {
 	FILE *out;
 	const struct world *w;
 	bool in;
-	int y; /* the next frame begins here */
+	int y;		/* the next frame begins here */
 	int *session_y; /* per session of the world, 0 for none */
 };
 
@@ -64,11 +64,20 @@ static void put(FILE *out, const char *text, int room)
 			break;
 		}
 		switch (text[i]) {
-		case '&': fputs("&amp;", out); break;
-		case '<': fputs("&lt;", out); break;
-		case '>': fputs("&gt;", out); break;
-		case '"': fputs("&quot;", out); break;
-		default: fputc(text[i], out);
+		case '&':
+			fputs("&amp;", out);
+			break;
+		case '<':
+			fputs("&lt;", out);
+			break;
+		case '>':
+			fputs("&gt;", out);
+			break;
+		case '"':
+			fputs("&quot;", out);
+			break;
+		default:
+			fputc(text[i], out);
 		}
 	}
 }
@@ -127,8 +136,8 @@ static void draw_device(struct canvas *c, const char *bdf,
 		used += snprintf(text + used, sizeof(text) - used,
 				 ", PASID %" PRId64, a->pasid);
 	if (a && a->did >= 0)
-		snprintf(text + used, sizeof(text) - used, ", domain ID %" PRId64,
-			 a->did);
+		snprintf(text + used, sizeof(text) - used,
+			 ", domain ID %" PRId64, a->did);
 	words(c->out, DEVICE_X + 26, y + 35, "s", text);
 }
 
@@ -191,8 +200,8 @@ static unsigned int attached(const struct canvas *c, int64_t domain)
 static int domain_height(const struct canvas *c, const struct lu_domain *d)
 {
 	int tables = DOMAIN_HEAD + bars(d) * LEVEL_STEP + (bars(d) ? 6 : 0);
-	int devices = attached(c, d->id) * DEVICE_STEP + DEVICE_HEIGHT -
-		      DEVICE_STEP;
+	int devices =
+		attached(c, d->id) * DEVICE_STEP + DEVICE_HEIGHT - DEVICE_STEP;
 
 	return devices > tables ? devices : tables;
 }
@@ -203,7 +212,8 @@ static void draw_owner(struct canvas *c, const struct lu_domain *d, int y)
 
 	if (owner)
 		curve(c->out, DOMAIN_X + DOMAIN_WIDTH, y, SESSION_X - 7,
-		      c->session_y[owner - c->w->sessions.list] + PORT, "owner");
+		      c->session_y[owner - c->w->sessions.list] + PORT,
+		      "owner");
 }
 
 static void draw_domain(struct canvas *c, const struct lu_domain *d)
@@ -273,7 +283,8 @@ static bool is_attached(const struct canvas *c, const char *bdf)
 	const struct iommu *i = &c->w->iommu;
 
 	for (unsigned int n = 0; n < i->attachments; n++)
-		if (i->attachment[n].in == c->in && i->attachment[n].domain >= 0 &&
+		if (i->attachment[n].in == c->in &&
+		    i->attachment[n].domain >= 0 &&
 		    !strcmp(i->attachment[n].bdf, bdf))
 			return true;
 	return false;

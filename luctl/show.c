@@ -21,7 +21,8 @@ static char *buffer(void)
 
 const char *show_bytes(int64_t bytes)
 {
-	static const char *const unit[] = { "bytes", "KiB", "MiB", "GiB", "TiB" };
+	static const char *const unit[] = { "bytes", "KiB", "MiB", "GiB",
+					    "TiB" };
 	char *text = buffer();
 	unsigned int n = 0;
 
@@ -108,7 +109,8 @@ static void print_domain(const struct world *w, const struct lu_domain *d)
 static void print_unit(const struct world *w, bool in, int64_t id)
 {
 	for (unsigned int i = 0; i < w->iommu.domains; i++)
-		if (w->iommu.domain[i].in == in && w->iommu.domain[i].unit == id)
+		if (w->iommu.domain[i].in == in &&
+		    w->iommu.domain[i].unit == id)
 			print_domain(w, &w->iommu.domain[i]);
 }
 
@@ -285,7 +287,8 @@ static void print_json(const struct world *w)
 		for (unsigned int i = 0; i < w->iommu.domains; i++)
 			if (w->iommu.domain[i].in == in)
 				json_object_array_add(
-					list, domain_json(w, &w->iommu.domain[i]));
+					list,
+					domain_json(w, &w->iommu.domain[i]));
 		devices_json(&w->iommu, in, put_list(one, "devices"));
 		attachments_json(&w->iommu, in, put_list(one, "attachments"));
 		json_object_object_add(o, in ? "in" : "out", one);

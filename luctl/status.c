@@ -98,7 +98,8 @@ static void print_devices(const struct iommu *i)
 		printf("%-9s %s  %s%s\n", n ? "" : "devices", i->device[n].bdf,
 		       i->device[n].state,
 		       iommu_on_old_tables(i, &i->device[n]) ?
-			       ", with tables of the old kernel" : "");
+			       ", with tables of the old kernel" :
+			       "");
 }
 
 static void put_names(json_object *to, const char *key, const char *file)
@@ -142,8 +143,8 @@ static void print_json(const struct world *w)
 	list = put_list(o, "node_holders");
 	while ((h = holder_next(&w->holders, HOLDS_NODE, NULL, &at)))
 		json_object_array_add(list, json_object_new_int(h->pid));
-	json_object_object_add(o, "loaded", w->loaded.any ?
-					    loaded_json(&w->loaded) : NULL);
+	json_object_object_add(o, "loaded",
+			       w->loaded.any ? loaded_json(&w->loaded) : NULL);
 	world_sessions_json(w, o);
 	list = put_list(o, "devices");
 	for (unsigned int i = 0; i < w->iommu.devices; i++) {

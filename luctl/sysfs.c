@@ -82,12 +82,12 @@ static char *rooted(const char *fmt, va_list args)
 }
 
 /* What those with a format have in common */
-#define ROOTED(path, fmt)                     \
-	do {                                  \
-		va_list args;                 \
-		va_start(args, fmt);          \
-		(path) = rooted(fmt, args);   \
-		va_end(args);                 \
+#define ROOTED(path, fmt)                   \
+	do {                                \
+		va_list args;               \
+		va_start(args, fmt);        \
+		(path) = rooted(fmt, args); \
+		va_end(args);               \
 	} while (0)
 
 char *root_path(const char *fmt, ...)

@@ -38,8 +38,8 @@ char *systemd_property(const char *unit, const char *property)
 /* Is the session among what the store of a unit lists? */
 static bool store_has(const char *unit, const char *session)
 {
-	const char *argv[] = { "systemd-analyze", "--no-pager", "fdstore",
-			       unit, NULL };
+	const char *argv[] = { "systemd-analyze", "--no-pager", "fdstore", unit,
+			       NULL };
 	char *text = command_text(argv);
 	char *name = must_print("[luo_session] %s", session);
 	const char *at = text ? strstr(text, name) : NULL;
@@ -58,8 +58,8 @@ static bool store_has(const char *unit, const char *session)
 static bool is_preserved(const char *unit)
 {
 	char *value = systemd_property(unit, "FileDescriptorStorePreserve");
-	bool is = value && (!strcmp(value, "yes") ||
-			    !strcmp(value, "on-success"));
+	bool is = value &&
+		  (!strcmp(value, "yes") || !strcmp(value, "on-success"));
 
 	free(value);
 	return is;

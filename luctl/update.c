@@ -43,8 +43,9 @@ static void drop(void)
 	int rc = load_nothing();
 
 	if (rc)
-		complain("what is loaded cannot be dropped: %s. Before any reboot: luctl load --unload.",
-			 strerror(-rc));
+		complain(
+			"what is loaded cannot be dropped: %s. Before any reboot: luctl load --unload.",
+			strerror(-rc));
 }
 
 static int jump_now(void)
@@ -55,7 +56,8 @@ static int jump_now(void)
 	reboot(LINUX_REBOOT_CMD_KEXEC);
 	err = errno;
 	drop();
-	complain("the kernel has refused: %s. Everything goes on.", reason(err));
+	complain("the kernel has refused: %s. Everything goes on.",
+		 reason(err));
 	return EXIT_REFUSED;
 }
 
@@ -67,7 +69,8 @@ static int jump_by_systemctl(void)
 	if (!code)
 		return EXIT_TAKEN;
 	drop();
-	complain("'systemctl kexec' has failed (%d). Everything goes on.", code);
+	complain("'systemctl kexec' has failed (%d). Everything goes on.",
+		 code);
 	return EXIT_REFUSED;
 }
 

@@ -72,16 +72,21 @@ static char *in_words(const struct world *w)
 		return must_print("all sessions are finished");
 	text = must_print("%u session%s left", count, count == 1 ? "" : "s");
 	if (!w->iommu.error)
-		text = add(text, must_print(", %u device%s with tables of the old kernel",
-					    devices, devices == 1 ? "" : "s"));
+		text = add(
+			text,
+			must_print(
+				", %u device%s with tables of the old kernel",
+				devices, devices == 1 ? "" : "s"));
 	for (unsigned int i = 0, n = 0; i < w->sessions.count; i++) {
 		const struct session *s = &w->sessions.list[i];
 
 		if (session_is_left(s))
-			text = add(text, must_print("%s %s (%s, %u of %u files taken)",
-						    n++ ? "," : ":", s->name,
-						    session_state_name(s->state),
-						    taken(s), s->files));
+			text = add(
+				text,
+				must_print("%s %s (%s, %u of %u files taken)",
+					   n++ ? "," : ":", s->name,
+					   session_state_name(s->state),
+					   taken(s), s->files));
 	}
 	return text;
 }
@@ -92,7 +97,8 @@ static char *in_json(const struct world *w)
 	char *text;
 
 	put_number(o, "left", left(w));
-	put_number(o, "old_tables", w->iommu.error ? -1 : (int64_t)old_tables(&w->iommu));
+	put_number(o, "old_tables",
+		   w->iommu.error ? -1 : (int64_t)old_tables(&w->iommu));
 	list = put_list(o, "sessions");
 	for (unsigned int i = 0; i < w->sessions.count; i++) {
 		const struct session *s = &w->sessions.list[i];
@@ -122,7 +128,8 @@ static int look(const struct request *req, char **last)
 
 	world_read(&w);
 	if (w.sessions.error) {
-		complain(SESSIONS_FILE ": %s. Which sessions are left cannot be told.",
+		complain(SESSIONS_FILE
+			 ": %s. Which sessions are left cannot be told.",
 			 strerror(-w.sessions.error));
 		world_free(&w);
 		return EXIT_CANNOT;

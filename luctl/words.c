@@ -87,16 +87,21 @@ char *word_value(const char *line, const char *key)
 	return value;
 }
 
+static bool begins(const char *value, const char *letters)
+{
+	return value[0] && strchr(letters, value[0]);
+}
+
 bool word_is_on(const char *value)
 {
-	return strchr("yYtT1", value[0]) ? value[0] :
-	       strchr("oO", value[0]) && strchr("nN", value[1]) && value[1];
+	return begins(value, "yYtT1") ||
+	       (begins(value, "oO") && begins(value + 1, "nN"));
 }
 
 bool word_is_off(const char *value)
 {
-	return strchr("nNfF0", value[0]) ? value[0] :
-	       strchr("oO", value[0]) && strchr("fF", value[1]) && value[1];
+	return begins(value, "nNfF0") ||
+	       (begins(value, "oO") && begins(value + 1, "fF"));
 }
 
 bool word_has(const char *value, const char *item)

@@ -59,9 +59,9 @@ static unsigned int cannot(const struct world *w, char *text[CANNOT_MAX])
 			"%s: %s; only sessions that somebody has are known",
 			SESSIONS_FILE, strerror(-w->sessions.error));
 	if (w->iommu.error)
-		text[count++] = must_print(
-			"%s: %s; domains and devices are not known", IOMMU_FILE,
-			strerror(-w->iommu.error));
+		text[count++] =
+			must_print("%s: %s; domains and devices are not known",
+				   IOMMU_FILE, strerror(-w->iommu.error));
 	if (w->holders.error || w->holders.hidden)
 		text[count++] = must_copy(
 			"what other processes have open cannot be seen, run luctl as root");
@@ -119,8 +119,7 @@ static void memory_json(const struct world *w, pid_t pid, json_object *to)
 	}
 }
 
-static json_object *session_json(const struct world *w,
-				 const struct session *s)
+static json_object *session_json(const struct world *w, const struct session *s)
 {
 	json_object *o = json_object_new_object(), *list;
 	const struct holder *h;

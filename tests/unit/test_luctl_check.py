@@ -2,6 +2,7 @@
 """luctl check, load and update on machines made up here: what stands against an update."""
 
 import gzip
+import os
 import shutil
 import struct
 import subprocess
@@ -241,18 +242,20 @@ class Devices(luctl.Case):
 
     def test_preserved(self):
         self.gone("/proc/interrupts")
-        self.file("/proc/interrupts", "PCI-MSI\n")
+        self.file("/proc/interrupts", "IO-APIC\n")
         self.file("/sys/kernel/liveupdate/iommu", f"out device {self.bdf} preserved\n")
         self.check_says("ok", "preserved", subject=self.bdf)
 
     def test_not_in_use(self):
         self.process(812, "qemu", "/dev/vfio/devices/vfio1")
         (self.root / "proc/812/fd/3").unlink()
-        self.file("/proc/interrupts", "PCI-MSI\n")
+        self.file("/proc/interrupts", "IO-APIC\n")
         self.check_says("note", "no-intremap")
 
     def test_interrupts(self):
-        self.file("/proc/interrupts", " 24: PCI-MSI eth0\n")
+        self.file("/proc/interrupts", " 24: ITS-MSI eth0\n")
+        self.check_says("note", "device")
+        self.file("/proc/interrupts", " 0: IO-APIC 2-edge timer\n 24: PCI-MSI eth0\n")
         self.check_says("refused", "no-intremap")
         self.file("/sys/module/iommu_liveupdate/parameters/allow_unsafe_interrupts", "Y\n")
         self.check_says("note", "device")
@@ -272,6 +275,18 @@ class Devices(luctl.Case):
         self.check_says("refused", "pf-driver")
         self.link(f"{PCI}/{self.bdf}/physfn/driver", "../../../bus/pci/drivers/pci-pf-stub")
         self.check_says("note", "device")
+
+    def test_conventional_bus(self):
+        place = "/sys/devices/pci0000:00/0000:00:03.0/0000:01:04.0"
+        self.link("/sys/bus/pci/drivers/vfio-pci/0000:01:04.0", "x")
+        self.file(f"{place}/power_state", "D0\n")
+        self.link(f"{place}/iommu_group", "../../../../kernel/iommu_groups/7")
+        (self.root / place.lstrip("/") / "vfio-dev/vfio7").mkdir(parents=True)
+        self.process(813, "qemu", "/dev/vfio/devices/vfio7")
+        self.link(f"{PCI}/0000:01:04.0", self.root / place.lstrip("/"))
+        self.check_says("refused", "conventional", subject="0000:01:04.0")
+        self.file(f"{place}/current_link_speed", "8.0 GT/s PCIe\n")
+        self.check_says("note", "device", subject="0000:01:04.0")
 
     def config(self, *caps):
         data = bytearray(4096)
@@ -298,6 +313,12 @@ class Devices(luctl.Case):
     def test_no_cdev(self):
         self.device("0000:00:06.0", 6, cdev=None)
         self.check_says("note", "no-cdev", subject="0000:00:06.0")
+
+    def test_by_group(self):
+        self.process(812, "qemu", "/dev/vfio/vfio", "/dev/vfio/4")
+        self.check_says("ok", "device")
+        self.process(812, "qemu", "/dev/vfio/vfio", "/dev/vfio/5")
+        self.check_says("refused", "by-group", subject=self.bdf)
 
     def test_other_driver(self):
         (self.root / "sys/bus/pci/drivers/vfio-pci" / self.bdf).unlink()
@@ -335,6 +356,23 @@ class Memory(luctl.Case):
         params[0x1e8] = 128
         self.file("/sys/kernel/boot_params/data", bytes(params))
         self.check_says("note", "not-looked-at")
+
+
+class Anybody(luctl.Case):
+    def test_not_root(self):
+        """What others have open cannot be seen."""
+        program, needs = luctl.built()
+        self.place.chmod(0o755)
+        (self.root / "proc/1/fd").chmod(0)
+        for file in (program, luctl.OUT / "lib/libliveupdate.so.1"):
+            shutil.copy(file, self.place)
+        me = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
+        done = subprocess.run([self.place / "luctl", "check", "--now", "--root", self.root, self.image], **me,
+                              env=needs | {"LD_LIBRARY_PATH": str(self.place)}, text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertIn("[not-root] run luctl as root", done.stdout)
+        self.assertIn("cannot tell: 1 thing is not known", done.stdout)
 
 
 class Load(luctl.Case):

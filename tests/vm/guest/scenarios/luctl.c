@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 
 #include "kexec.h"
 #include "library.h"
+#include "operator.h"
 #include "owner.h"
 #include "reap.h"
 #include "report.h"
@@ -26,53 +26,11 @@
 #include "wire.h"
 
 #define MAGIC "LU-READS"
-#define LINE_BYTES 400
 #define LIVES "lives"
 #define ORPHAN "orphan"
 #define ORPHAN_BYTES (64ull << 20)
 
 static struct vm lives, orphan;
-static char said[64 << 10];
-
-/* luctl WORD..., up to NULL. Its exit code; what it says is in said. */
-static int luctl(const char *verb, ...)
-{
-	const char *argv[TOOL_WORDS] = { "luctl", verb };
-	va_list args;
-	int rc;
-
-	va_start(args, verb);
-	for (int i = 2; i < TOOL_WORDS - 1; i++) {
-		argv[i] = va_arg(args, const char *);
-		if (!argv[i])
-			break;
-	}
-	va_end(args);
-	rc = tool_run(said, sizeof(said), argv);
-	if (rc < 0)
-		check("luctl", false, "%s: %s", verb, errno_name(rc));
-	return rc;
-}
-
-/* The end of what it says fits into a line. */
-static bool ends_with(const char *name, int code, int want)
-{
-	size_t length = strlen(said);
-	char text[LINE_BYTES];
-
-	snprintf(text, sizeof(text), "%.*s", LINE_BYTES - 1,
-		 said + (length < LINE_BYTES ? 0 : length - LINE_BYTES + 1));
-	for (char *c = text; *c; c++)
-		if (*c == '\n')
-			*c = ' ';
-	return check(name, code == want, "exit code %d: %s", code, text);
-}
-
-static bool says(const char *name, const char *what)
-{
-	return check(name, strstr(said, what), "luctl says '%s'", what);
-}
-
 /* ---- The old kernel ------------------------------------------------------ */
 
 struct next {
@@ -105,7 +63,8 @@ static int forge(char *path, size_t size)
 	to = memfd_create("forged", MFD_CLOEXEC);
 	if (from < 0 || to < 0 || fstat(from, &st) || ftruncate(to, st.st_size))
 		return -errno;
-	image = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0);
+	image = mmap(NULL, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, to,
+		     0);
 	if (image == MAP_FAILED || read(from, image, st.st_size) != st.st_size)
 		return -EIO;
 	close(from);
@@ -119,43 +78,47 @@ static int forge(char *path, size_t size)
 
 static void check_before(const struct next *n)
 {
-	ends_with("status", luctl("status", NULL), 0);
-	says("status-node", "nobody has /dev/liveupdate open");
-	ends_with("check-nothing",
-		  luctl("check", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, n->kernel, NULL), 0);
-	says("check-reads", "reads kho-v4");
+	luctl_ends("status", luctl("status", NULL), 0);
+	luctl_says("status-node", "nobody has /dev/liveupdate open");
+	luctl_ends("check-nothing",
+		   luctl("check", "--now", "--append", n->image.line,
+			 "--initrd", n->initrd, n->kernel, NULL),
+		   0);
+	luctl_says("check-reads", "reads kho-v4");
 }
 
 static void check_preserved(const struct next *n)
 {
-	ends_with("check",
-		  luctl("check", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, n->kernel, NULL), 0);
-	says("check-session", LIVES);
+	luctl_ends("check",
+		   luctl("check", "--now", "--append", n->image.line,
+			 "--initrd", n->initrd, n->kernel, NULL),
+		   0);
+	luctl_says("check-session", LIVES);
 	/* Nobody shuts down here, and shutting down would be the end of both. */
-	ends_with("check-shutdown",
-		  luctl("check", "--append", n->image.line, n->kernel, NULL), 1);
-	says("check-not-kept", "[not-kept]");
-	ends_with("check-words",
-		  luctl("check", "--now", "--append", "quiet mem=1G", n->kernel,
-			NULL), 1);
-	says("check-words-why", "liveupdate=on is missing");
+	luctl_ends("check-shutdown",
+		   luctl("check", "--append", n->image.line, n->kernel, NULL),
+		   1);
+	luctl_says("check-not-kept", "[not-kept]");
+	luctl_ends("check-words",
+		   luctl("check", "--now", "--append", "quiet mem=1G",
+			 n->kernel, NULL),
+		   1);
+	luctl_says("check-words-why", "liveupdate=on is missing");
 }
 
 static void show_preserved(void)
 {
-	ends_with("show", luctl("show", NULL), 0);
-	says("show-session", "session " LIVES);
-	says("show-memory", "memfd vm  512 MiB");
+	luctl_ends("show", luctl("show", NULL), 0);
+	luctl_says("show-session", "session " LIVES);
+	luctl_says("show-memory", "memfd vm  512 MiB");
 	for (unsigned int i = 0; i < lives.devices; i++)
-		says("show-device", lives.device[i].state->bdf);
+		luctl_says("show-device", lives.device[i].state->bdf);
 	luctl("show", "--json", NULL);
-	says("show-json", "\"attachments\"");
-	wire_blob("show.json", said, strlen(said));
+	luctl_says("show-json", "\"attachments\"");
+	wire_blob("show.json", luctl_said, strlen(luctl_said));
 	luctl("show", "--svg", NULL);
-	says("show-svg", "</svg>");
-	wire_blob("show.svg", said, strlen(said));
+	luctl_says("show-svg", "</svg>");
+	wire_blob("show.svg", luctl_said, strlen(luctl_said));
 }
 
 /* Refused by luctl, and by the kernel where luctl is told not to. */
@@ -166,17 +129,21 @@ static void update_refused(const struct next *n)
 
 	if (lost("forge", forged))
 		return;
-	ends_with("update-unfit",
-		  luctl("update", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, path, NULL), 1);
-	says("update-unfit-why", "says nothing of what it reads");
-	ends_with("update-ignored",
-		  luctl("update", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, "--ignore", "no-list", path, NULL), 1);
-	says("update-ignored-why", "the kernel has refused: its kernel does not read");
+	luctl_ends("update-unfit",
+		   luctl("update", "--now", "--append", n->image.line,
+			 "--initrd", n->initrd, path, NULL),
+		   1);
+	luctl_says("update-unfit-why", "says nothing of what it reads");
+	luctl_ends("update-ignored",
+		   luctl("update", "--now", "--append", n->image.line,
+			 "--initrd", n->initrd, "--ignore", "no-list", path,
+			 NULL),
+		   1);
+	luctl_says("update-ignored-why",
+		   "the kernel has refused: its kernel does not read");
 	close(forged);
-	ends_with("status-unloaded", luctl("status", NULL), 0);
-	says("nothing-loaded", "loaded    nothing");
+	luctl_ends("status-unloaded", luctl("status", NULL), 0);
+	luctl_says("nothing-loaded", "loaded    nothing");
 	check("goes-on", owner_all_work(&lives, 50), "all devices work");
 }
 
@@ -186,9 +153,10 @@ static int update(const struct next *n)
 		lives.control->before[i] = device_progress(&lives.device[i]);
 	event("freeze");
 	wire_drain();
-	ends_with("update",
-		  luctl("update", "--now", "--append", n->image.line, "--initrd",
-			n->initrd, n->kernel, NULL), 0);
+	luctl_ends("update",
+		   luctl("update", "--now", "--append", n->image.line,
+			 "--initrd", n->initrd, n->kernel, NULL),
+		   0);
 	return -1;
 }
 
@@ -222,8 +190,7 @@ static int luctl_old(unsigned int stage)
 	if (begin() || next_open(&n, stage + 1))
 		return -1;
 	check_before(&n);
-	if (library_preserve(&lives, false) ||
-	    library_preserve(&orphan, false))
+	if (library_preserve(&lives, false) || library_preserve(&orphan, false))
 		return -1;
 	check_preserved(&n);
 	show_preserved();
@@ -255,20 +222,22 @@ static bool reap(char bdf[BDF_BYTES])
 	for (unsigned int i = 0; i < count; i++)
 		if (strcmp(all[i], lives.device[0].state->bdf))
 			memcpy(bdf, all[i], BDF_BYTES);
-	ends_with("reap-dry", luctl("reap", "--dry-run", ORPHAN, NULL), 0);
-	says("reap-dry-says", "Nothing was changed");
-	ends_with("reap-used", luctl("reap", LIVES, NULL), 1);
-	says("reap-used-why", "end that first");
-	if (!ends_with("reap", luctl("reap", "--timeout", "60", ORPHAN, NULL), 0))
+	luctl_ends("reap-dry", luctl("reap", "--dry-run", ORPHAN, NULL), 0);
+	luctl_says("reap-dry-says", "Nothing was changed");
+	luctl_ends("reap-used", luctl("reap", LIVES, NULL), 1);
+	luctl_says("reap-used-why", "end that first");
+	if (!luctl_ends("reap", luctl("reap", "--timeout", "60", ORPHAN, NULL),
+			0))
 		return false;
-	ends_with("reap-again", luctl("reap", ORPHAN, NULL), 1);
+	luctl_ends("reap-again", luctl("reap", ORPHAN, NULL), 1);
 	return check("goes-on-reaped", owner_all_work(&lives, 50),
 		     "the devices of the other one work");
 }
 
 static int luctl_new(unsigned int stage)
 {
-	const char *const watch[] = { "luctl", "watch", "--timeout", "600", NULL };
+	const char *const watch[] = { "luctl", "watch", "--timeout", "600",
+				      NULL };
 	char bdf[BDF_BYTES];
 	pid_t watcher;
 	int rc;
@@ -277,16 +246,16 @@ static int luctl_new(unsigned int stage)
 	if (!perish("orphan", take_memory, NULL) ||
 	    library_arrive(&lives, LIVES))
 		return -1;
-	ends_with("watch-left", luctl("watch", "--timeout", "0", NULL), 1);
-	says("watch-names", ORPHAN);
+	luctl_ends("watch-left", luctl("watch", "--timeout", "0", NULL), 1);
+	luctl_says("watch-names", ORPHAN);
 	watcher = tool_start(watch);
 	rc = lost("watch", watcher) || library_reclaim(&lives) || !reap(bdf) ||
 	     library_swap(&lives) || library_release(&lives);
 	if (!rc)
 		check_rc("watch-ends", tool_end(watcher), 0);
-	ends_with("status-after", luctl("status", NULL), 0);
-	says("status-none", "sessions  none");
-	ends_with("show-after", luctl("show", NULL), 0);
+	luctl_ends("status-after", luctl("status", NULL), 0);
+	luctl_says("status-none", "sessions  none");
+	luctl_ends("show-after", luctl("show", NULL), 0);
 	if (!rc)
 		reap_device(bdf);
 	return owner_end(&lives, rc);
