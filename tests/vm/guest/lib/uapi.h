@@ -39,6 +39,37 @@ struct iommu_hwpt_lu_restore {
 #define IOMMU_HWPT_LU_RESTORE _IO(IOMMUFD_TYPE, 0x98)
 #endif
 
+#ifndef IOMMU_IOAS_LU_MAPS
+enum iommu_lu_map_type {
+	IOMMU_LU_MAP_MEMORY = 0,
+	IOMMU_LU_MAP_FILE = 1,
+	IOMMU_LU_MAP_DMABUF = 2,
+};
+
+struct iommu_lu_map {
+	__aligned_u64 iova;
+	__aligned_u64 length;
+	__aligned_u64 start;
+	__u32 type;
+	__u32 prot;
+	__aligned_u64 dev;
+	__aligned_u64 ino;
+};
+
+#define IOMMU_LU_MAPS_MORE 1
+
+struct iommu_ioas_lu_maps {
+	__u32 size;
+	__u32 ioas_id;
+	__aligned_u64 iova;
+	__u32 nr;
+	__u32 flags;
+	__aligned_u64 maps;
+};
+
+#define IOMMU_IOAS_LU_MAPS _IO(IOMMUFD_TYPE, 0x99)
+#endif
+
 /* The same of linux/liveupdate-info.h. */
 #ifndef LIVEUPDATE_SESSION_GET_INFO
 enum liveupdate_session_state {

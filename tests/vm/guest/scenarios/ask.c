@@ -2,6 +2,7 @@
 /*
  * What user space can ask: which sessions there are, in which state, and what is
  * in them; in both kernels, at each step, by root and by the owner of one session.
+ * And what its IOAS maps; ask-maps.c has that in full.
  *
  * Beside that of the VM there are two sessions with memory only: one with a name
  * of odd bytes, and one with so many files that its text is longer than a page.
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -226,6 +228,43 @@ static void check_nobody(const char *when, int session)
 	      status);
 }
 
+/* ---- What is mapped ------------------------------------------------------ */
+
+static void check_mapped(const char *when, uint32_t ioas, uint32_t count)
+{
+	struct iommu_lu_map map = {};
+	struct stat st = {};
+	uint32_t nr = 1;
+	uint64_t iova = 0;
+	char what[64];
+	int rc = ioas_maps(vm.iommufd, ioas, &iova, &map, &nr);
+	bool same = !nr || (!fstat(vm.memory.fd, &st) &&
+			    map.iova == MEMORY_IOVA && !map.start &&
+			    map.length == vm.memory.layout->bytes &&
+			    map.dev == st.st_dev && map.ino == st.st_ino);
+
+	snprintf(what, sizeof(what), "%s-maps", when);
+	check(what, !rc && nr == count && same, "%d, %u maps, %#llx+%#llx", rc,
+	      nr, (unsigned long long)map.iova, (unsigned long long)map.length);
+}
+
+/* The one that came is not known by its number, but no other is there yet. */
+static void check_restored_maps(void)
+{
+	uint64_t iova;
+	uint32_t nr;
+	int rc = -ENOENT;
+
+	for (uint32_t id = 1; rc && id < 8; id++) {
+		iova = 0;
+		nr = 0;
+		rc = ioas_maps(vm.iommufd, id, &iova, NULL, &nr);
+		if (!rc)
+			check_mapped("restored", id, 0);
+	}
+	check_rc("restored-ioas", rc, 0);
+}
+
 /* ---- A text is one text -------------------------------------------------- */
 
 /*
@@ -320,6 +359,7 @@ static int ask_old(unsigned int stage)
 	check_info_room(vm.session);
 	check_info_calls(vm.session);
 	check_nobody("preserved", vm.session);
+	check_mapped("preserved", vm.ioas, 1);
 	check_pieces();
 	return owner_load(&vm, stage) ? -1 : owner_jump();
 }
@@ -426,10 +466,13 @@ static int ask_new(unsigned int stage)
 	if (ask_let_go() || owner_reclaim(&vm))
 		return -1;
 	ask_retrieved("reclaimed", "retrieved", LIVEUPDATE_FILE_RETRIEVED);
+	check_restored_maps();
 	session = dup(vm.session);
 	rc = owner_swap(&vm) || owner_release(&vm) ? -1 : 0;
-	if (!rc)
+	if (!rc) {
+		check_mapped("swapped", vm.ioas, 1);
 		ask_finished(session);
+	}
 	ask_odd();
 	return owner_end(&vm, rc);
 }
