@@ -14,6 +14,7 @@ flavours() {
 fragments() {
 	local name names="$1"
 	case $1 in
+	lu)             names="lu user" ;;
 	debug)          names="lu debug selftest" ;;
 	mutate)         names="lu mutate" ;;
 	modules)        names="lu modules" ;;

@@ -123,6 +123,7 @@ class Project(unittest.TestCase):
         for name in "base", "x86_64", "kunit":
             write(self.top / f"kernel/config/{name}.config", "# nothing\n")
         write(self.top / "kernel/config/lu.config", "CONFIG_BOX=y\n")
+        write(self.top / "kernel/config/user.config", "# nothing\n")
         write(self.top / "kernel/config/stock.config", "CONFIG_BOX=n\n")
         write(self.top / "kernel/config/modules.config", "CONFIG_CRATE=m\n")
         write(self.top / "kernel/config/distro.config", "CONFIG_CRATE=n\n")

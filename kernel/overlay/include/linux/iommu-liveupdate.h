@@ -150,6 +150,9 @@ struct iommu_lu_attachment {
  *           device has not been found.
  * @used:    In the new kernel, there is an attachment that names it
  * @proven:  In the new kernel, and a unit's entry leads to its table
+ * @named:   Its owner has told its name
+ * @token:   Which is this one
+ * @link:    In the old kernel, all domains
  * @odd:     In the new kernel, a page of it has another owner too, or its list
  *           makes no sense: none of its pages is ever given back
  */
@@ -164,8 +167,14 @@ struct iommu_lu_domain {
 	unsigned int devices;
 	bool used;
 	bool proven;
+	bool named;
+	u64 token;
+	struct list_head link;
 	bool odd;
 };
+
+/* More levels than any page table has */
+#define IOMMU_LU_LEVELS		8
 
 /* A piece of a domain: from @iova on it leads to @len bytes at @phys */
 typedef int (*iommu_lu_run_fn)(void *arg, u64 iova, phys_addr_t phys, u64 len);
@@ -181,6 +190,9 @@ typedef int (*iommu_lu_table_fn)(void *arg, phys_addr_t phys);
  * @domain_size:       Size of its payload of a domain
  * @device_size:       Size of its payload of a device
  * @attachment_size:   Size of its payload of an attachment
+ * @domain_pt:         Where &struct iommu_pt_ser is in its payload of a domain, if
+ *                     generic_pt has made its table
+ * @name:              Of the driver, for those who look at what there is
  * @source_id:         By which ID does @unit know @dev?
  * @domain_unit:       Optional. To which IOMMU does @domain belong? Without it,
  *                     or for NULL, it can be used with any.
@@ -223,13 +235,16 @@ typedef int (*iommu_lu_table_fn)(void *arg, phys_addr_t phys);
  * @domain_in_use:     True while a device is attached to @domain.
  * @visit_tables:      Tell @fn of each table page of the restored @domain before
  *                     that is read, the top first.
+ * @domain_levels:     Optional. Count the tables of each level of the preserved
+ *                     @domain but level 0 in @nr, which is zero and has
+ *                     %IOMMU_LU_LEVELS elements; return the level of the top.
  * @release_domain:    Give back what @restore_domain and @restore_attachment
  *                     reserved; @domain is unused and is freed next. Its tables
  *                     are freed by the core.
  *
  * All may sleep but @jump, which is called with interrupts off on the only CPU
- * that is left. What preserves and unpreserves is called with lu_out.lock of
- * drivers/iommu/liveupdate/ held, @domain_runs and @domain_clear with neither, the
+ * that is left. What preserves and unpreserves, and @domain_levels, is called with
+ * lu_out.lock of drivers/iommu/liveupdate/ held, @domain_runs and @domain_clear with neither, the
  * rest with the lock of struct iommu_lu_in.
  */
 struct iommu_liveupdate_ops {
@@ -239,6 +254,8 @@ struct iommu_liveupdate_ops {
 	u8 domain_size;
 	u8 device_size;
 	u8 attachment_size;
+	u8 domain_pt;
+	const char *name;
 
 	u32 (*source_id)(struct iommu_device *iommu, struct device *dev);
 	struct iommu_device *(*domain_unit)(struct iommu_domain *domain);
@@ -281,6 +298,7 @@ struct iommu_liveupdate_ops {
 	bool (*domain_in_use)(struct iommu_domain *domain);
 	int (*visit_tables)(struct iommu_domain *domain, iommu_lu_table_fn fn,
 			    void *arg);
+	unsigned int (*domain_levels)(struct iommu_domain *domain, u64 *nr);
 	void (*release_domain)(struct iommu_domain *domain);
 };
 
@@ -301,6 +319,7 @@ int iommu_lu_register(struct liveupdate_file_handler *fh);
 int iommu_lu_preserve_domain(struct iommu_domain *domain, phys_addr_t user,
 			     u32 *index);
 void iommu_lu_unpreserve_domain(struct iommu_domain *domain);
+void iommu_lu_name_domain(struct iommu_domain *domain, u64 token);
 int iommu_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 			 iommu_lu_run_fn fn, void *arg);
 bool iommu_lu_domain_clear(struct iommu_domain *domain, u64 iova, u64 len);

@@ -9,10 +9,13 @@
 
 struct file;
 struct kimage;
+struct kobject;
 struct liveupdate_file_op_args;
 struct lu_image_ser;
 
 #ifdef CONFIG_LIVEUPDATE_DEVICES
+
+extern struct kobject *liveupdate_kobj;
 
 bool liveupdate_depend(const struct liveupdate_file_op_args *args,
 		       struct file *file);

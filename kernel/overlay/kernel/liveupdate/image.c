@@ -166,6 +166,9 @@ static const struct attribute *const lu_image_attrs[] = {
 	NULL
 };
 
+/* /sys/kernel/liveupdate/, NULL when there was no memory for it */
+struct kobject *liveupdate_kobj;
+
 static int __init lu_image_init(void)
 {
 	struct kobject *kobj;
@@ -177,6 +180,8 @@ static int __init lu_image_init(void)
 	ret = sysfs_create_files(kobj, lu_image_attrs);
 	if (ret)
 		kobject_put(kobj);
+	else
+		liveupdate_kobj = kobj;
 	return ret;
 }
 subsys_initcall(lu_image_init);

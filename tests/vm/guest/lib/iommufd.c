@@ -214,6 +214,27 @@ int hwpt_dirty_bitmap(int iommufd, uint32_t hwpt, uint64_t iova,
 	return call(iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &cmd);
 }
 
+int ioas_maps(int iommufd, uint32_t ioas, uint64_t *iova,
+	      struct iommu_lu_map *maps, uint32_t *nr)
+{
+	struct iommu_ioas_lu_maps cmd = {
+		.size = sizeof(cmd),
+		.ioas_id = ioas,
+		.iova = *iova,
+		.nr = *nr,
+		/* It says nothing on the way in */
+		.flags = ~0u,
+		.maps = (uintptr_t)maps,
+	};
+	int rc = call(iommufd, IOMMU_IOAS_LU_MAPS, &cmd);
+
+	if (rc)
+		return rc;
+	*iova = cmd.iova;
+	*nr = cmd.nr;
+	return cmd.flags == IOMMU_LU_MAPS_MORE ? 1 : cmd.flags ? -EPROTO : 0;
+}
+
 int hwpt_mark(int iommufd, uint32_t hwpt, uint64_t token)
 {
 	struct iommu_hwpt_lu_preserve cmd = {

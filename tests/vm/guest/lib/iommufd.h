@@ -36,6 +36,15 @@ int hwpt_dirty_tracking(int iommufd, uint32_t hwpt, bool on);
 int hwpt_dirty_bitmap(int iommufd, uint32_t hwpt, uint64_t iova,
 		      uint64_t bytes);
 
+struct iommu_lu_map;
+
+/*
+ * What is mapped from *iova on, which is moved behind it. *nr is for how many there
+ * is room, then how many were found. 1 when more follow, 0 when not, or -errno.
+ */
+int ioas_maps(int iommufd, uint32_t ioas, uint64_t *iova,
+	      struct iommu_lu_map *maps, uint32_t *nr);
+
 int hwpt_mark(int iommufd, uint32_t hwpt, uint64_t token);
 int hwpt_unmark(int iommufd, uint32_t hwpt);
 int hwpt_restore(int iommufd, uint64_t token, uint32_t *ret_id);

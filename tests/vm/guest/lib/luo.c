@@ -67,3 +67,28 @@ int luo_finish(int session)
 
 	return ioctl(session, LIVEUPDATE_SESSION_FINISH, &cmd) ? -errno : 0;
 }
+
+int luo_info(int session, struct liveupdate_session_get_info *info,
+	     struct liveupdate_file_info *files, uint32_t max)
+{
+	*info = (struct liveupdate_session_get_info){
+		.size = sizeof(*info),
+		.max_files = max,
+		.files = (uintptr_t)files,
+	};
+	return ioctl(session, LIVEUPDATE_SESSION_GET_INFO, info) ? -errno : 0;
+}
+
+int luo_file_state(int session, uint64_t token)
+{
+	struct liveupdate_session_get_info info;
+	struct liveupdate_file_info file[64];
+	int rc = luo_info(session, &info, file, 64);
+
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < info.nr_files && i < 64; i++)
+		if (file[i].token == token)
+			return (int)file[i].state;
+	return -ENOENT;
+}

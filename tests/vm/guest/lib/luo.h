@@ -16,4 +16,13 @@ int luo_preserve(int session, int fd, uint64_t token);
 int luo_retrieve(int session, uint64_t token);
 int luo_finish(int session);
 
+struct liveupdate_session_get_info;
+struct liveupdate_file_info;
+
+/* What is in it; @files has room for @max, and may be NULL when that is 0. */
+int luo_info(int session, struct liveupdate_session_get_info *info,
+	     struct liveupdate_file_info *files, uint32_t max);
+/* enum liveupdate_file_state of one of its files, or -errno. */
+int luo_file_state(int session, uint64_t token);
+
 #endif

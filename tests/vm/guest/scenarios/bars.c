@@ -16,6 +16,7 @@
 #include "peer.h"
 #include "report.h"
 #include "scenario.h"
+#include "uapi.h"
 #include "vm.h"
 
 #define OWN_BAR 0
@@ -65,6 +66,22 @@ static void preserve(struct bench *b, int want)
 	cases_rc("iommufd", bench_preserve_iommufd(b), want);
 }
 
+/* A file of its own kind, of which stat() would tell the same. */
+static void check_maps(struct bench *b)
+{
+	struct iommu_lu_map map[2] = {};
+	uint64_t iova = BENCH_IOVA + BENCH_BYTES;
+	uint32_t nr = 2;
+	int rc = ioas_maps(b->iommufd, b->ioas, &iova, map, &nr);
+
+	check(cases_tag("maps"),
+	      !rc && nr == 1 && map[0].iova == PEER_IOVA &&
+		      map[0].length == PEER_BYTES && !map[0].start &&
+		      map[0].type == IOMMU_LU_MAP_DMABUF && map[0].ino,
+	      "%d, %u maps, the first at %#llx of %u", rc, nr,
+	      (unsigned long long)map[0].iova, map[0].type);
+}
+
 static void same_session(struct bench *b)
 {
 	if (mapped(b, b->iommufd) &&
@@ -72,6 +89,7 @@ static void same_session(struct bench *b)
 		preserve(b, 0);
 		cases_rc("device", bench_preserve_device(b), 0);
 		cases_rc("peer", preserve_peer(b), 0);
+		check_maps(b);
 		cases_rc("unmap", ioas_unmap(b->iommufd, b->ioas, PEER_IOVA,
 					     PEER_BYTES), -EBUSY);
 	}

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "kexec.h"
@@ -19,7 +20,9 @@
 #include "reap.h"
 #include "report.h"
 #include "scenario.h"
+#include "sessions.h"
 #include "traffic.h"
+#include "uapi.h"
 #include "vmstat.h"
 #include "words.h"
 
@@ -37,6 +40,19 @@ static void check_held(const char *name, const char *module)
 		check_rc(name, module_unload(module), -EAGAIN);
 	else
 		check(name, false, "%s is not a module", module);
+}
+
+/* As all who ask are told, also those who have not got the session. */
+static void check_state(const char *name, const char *want)
+{
+	static struct sessions s;
+	const char *state = "";
+	int rc = sessions_read(&s);
+
+	if (!rc)
+		state = session_file_state(sessions_find(&s, SESSION),
+					   TOKEN_IOMMUFD);
+	check(name, !strcmp(state, want), "%s, '%s'", errno_name(rc), state);
 }
 
 static void check_retrieve(const char *name, uint64_t token, int want)
@@ -89,7 +105,13 @@ static int load_late(void)
 {
 	if (lost("load-iommufd", module_load("iommufd")))
 		return -1;
+	check_state("state-loaded", "waiting");
 	check_rc("unload-unused", module_unload("iommufd"), 0);
+	check_state("state-unloaded", "unclaimed");
+	check("state-unloaded-info",
+	      luo_file_state(vm.session, TOKEN_IOMMUFD) ==
+		      LIVEUPDATE_FILE_UNCLAIMED,
+	      "%d", luo_file_state(vm.session, TOKEN_IOMMUFD));
 	check_retrieve("gone-iommufd", TOKEN_IOMMUFD, -EAGAIN);
 	if (lost("load-iommufd", module_load("iommufd")))
 		return -1;
@@ -113,12 +135,23 @@ static void unload_all(void)
 	}
 }
 
+/* Nobody has opened the device yet, and who asks does not: nothing is held by it. */
+static int ask_unopened(void)
+{
+	check_state("state-unopened", "unclaimed");
+	if (lost("load-unopened", module_load("iommufd")))
+		return -1;
+	check_state("state-unopened-loaded", "waiting");
+	check_rc("unload-unopened", module_unload("iommufd"), 0);
+	return 0;
+}
+
 static int modules_new(unsigned int stage)
 {
 	int rc;
 
 	(void)stage;
-	if (owner_arrive(&vm, SESSION))
+	if (ask_unopened() || owner_arrive(&vm, SESSION))
 		return -1;
 	check_waits("");
 	check_memory_held();

@@ -19,6 +19,7 @@
 #include "scenario.h"
 #include "slot.h"
 #include "traffic.h"
+#include "uapi.h"
 #include "wire.h"
 #include "words.h"
 
@@ -195,6 +196,10 @@ static int in_unowned(void)
 		return -1;
 	fd = luo_retrieve(vm.session, TOKEN_DEVICE + vm.devices - 1);
 	check_rc("retrieve-pulled", fd < 0 ? fd : 0, -ENODEV);
+	check("state-pulled",
+	      luo_file_state(vm.session, TOKEN_DEVICE + vm.devices - 1) ==
+		      LIVEUPDATE_FILE_FAILED,
+	      "%d", luo_file_state(vm.session, TOKEN_DEVICE + vm.devices - 1));
 	vm.devices--;
 	if (owner_reclaim(&vm) || lost("remap", vm_remap(&vm)) ||
 	    lost("swap", vm_attach(&vm, vm.hwpt)) || owner_release(&vm))

@@ -203,6 +203,11 @@ static int amd_lu_visit_tables(struct iommu_domain *domain,
 	return pt_iommu_amdv1_visit(&to_pdomain(domain)->amdv1, fn, arg);
 }
 
+static unsigned int amd_lu_domain_levels(struct iommu_domain *domain, u64 *nr)
+{
+	return pt_iommu_amdv1_levels(&to_pdomain(domain)->amdv1, nr);
+}
+
 /* Its ID goes with it */
 static void amd_lu_release_domain(struct iommu_domain *domain)
 {
@@ -299,6 +304,8 @@ const struct iommu_liveupdate_ops amd_liveupdate_ops = {
 	.version		= IOMMU_LU_AMD_VERSION,
 	.unit_size		= sizeof(struct iommu_lu_amd_unit_ser),
 	.domain_size		= sizeof(struct iommu_lu_amd_domain_ser),
+	.domain_pt		= offsetof(struct iommu_lu_amd_domain_ser, pt),
+	.name			= "amd-iommu",
 	.source_id		= amd_lu_source_id,
 	.preserve_unit		= amd_lu_preserve_unit,
 	.unpreserve_unit	= amd_lu_unpreserve_unit,
@@ -319,5 +326,6 @@ const struct iommu_liveupdate_ops amd_liveupdate_ops = {
 	.block_attachment	= amd_lu_block_attachment,
 	.domain_in_use		= amd_lu_domain_in_use,
 	.visit_tables		= amd_lu_visit_tables,
+	.domain_levels		= amd_lu_domain_levels,
 	.release_domain		= amd_lu_release_domain,
 };

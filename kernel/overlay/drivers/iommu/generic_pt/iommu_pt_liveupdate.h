@@ -35,6 +35,7 @@
 	CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), unpreserve)
 #define pt_iommu_restore CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), restore)
 #define pt_iommu_visit CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), visit)
+#define pt_iommu_levels CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), levels)
 #define pt_iommu_clear CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), clear)
 #define pt_iommu_runs CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), runs)
 
@@ -386,6 +387,40 @@ int pt_iommu_visit(struct pt_iommu_table *fmt_table, iommu_lu_table_fn fn,
 	return pt_walk_range(&range, NS(visit_tables), &visit);
 }
 EXPORT_SYMBOL_NS_GPL(pt_iommu_visit, "GENERIC_PT_IOMMU");
+
+/* Those of level 0, which are most of them, are what is left of all */
+static int NS(count_tables)(struct pt_range *range, void *arg,
+			    unsigned int level, struct pt_table_p *table)
+{
+	struct pt_state pts = pt_init(range, level, table);
+	u64 *nr = arg;
+	int ret;
+
+	for_each_pt_level_entry(&pts) {
+		if (pts.type != PT_ENTRY_TABLE)
+			continue;
+		nr[level - 1]++;
+		if (level == 2)
+			continue;
+		ret = pt_descend(&pts, arg, NS(count_tables));
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+unsigned int pt_iommu_levels(struct pt_iommu_table *fmt_table, u64 *nr)
+{
+	struct pt_range range =
+		pt_all_range(common_from_iommu(&fmt_table->iommu));
+
+	static_assert(PT_MAX_TOP_LEVEL < IOMMU_LU_LEVELS);
+	nr[range.top_level] = 1;
+	if (range.top_level > 1)
+		pt_walk_range(&range, NS(count_tables), nr);
+	return range.top_level;
+}
+EXPORT_SYMBOL_NS_GPL(pt_iommu_levels, "GENERIC_PT_IOMMU");
 
 /* The pages belong to the core, which has freed them, or lost them on purpose */
 static void NS(deinit_restored)(struct pt_iommu *iommu_table)

@@ -26,6 +26,7 @@
 	CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), unpreserve)
 #define pt_iommu_restore CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), restore)
 
+#define pt_iommu_levels CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), levels)
 #define pt_iommu_visit CONCATENATE(CONCATENATE(pt_iommu_, PTPFX), visit)
 
 #define LU_MAPS		256
@@ -583,6 +584,23 @@ static void lu_cross_and_free(struct kunit *test, bool whole)
 	lu_expect_freed(test, whole);
 }
 
+/* The tables of all levels are all there are, and each has one above it */
+static void lu_expect_levels(struct kunit *test)
+{
+	struct lu_priv *lu = test->priv;
+	u64 nr[IOMMU_LU_LEVELS] = {}, rest = lu->nr_pages;
+	unsigned int top = pt_iommu_levels(&lu->old.fmt_table, nr);
+
+	KUNIT_ASSERT_LT(test, top, IOMMU_LU_LEVELS);
+	KUNIT_EXPECT_EQ(test, nr[top], 1);
+	for (unsigned int level = top; level; level--) {
+		KUNIT_EXPECT_GT(test, nr[level], 0);
+		rest -= nr[level];
+	}
+	KUNIT_EXPECT_GT(test, rest, 0);
+	KUNIT_EXPECT_LE(test, rest, lu->nr_pages);
+}
+
 static void test_lu_preserve(struct kunit *test)
 {
 	struct lu_priv *lu = test->priv;
@@ -590,6 +608,7 @@ static void test_lu_preserve(struct kunit *test)
 
 	lu_fill(test, LU_MAPS / 2);
 	lu_preserve(test);
+	lu_expect_levels(test);
 	nr = lu->nr_pages;
 	KUNIT_EXPECT_EQ(test, lu->preserved, nr);
 

@@ -477,6 +477,15 @@ static int intel_lu_visit_tables(struct iommu_domain *domain,
 	return pt_iommu_vtdss_visit(&dmar_domain->sspt, fn, arg);
 }
 
+static unsigned int intel_lu_domain_levels(struct iommu_domain *domain, u64 *nr)
+{
+	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
+
+	if (intel_domain_is_fs_paging(dmar_domain))
+		return pt_iommu_x86_64_levels(&dmar_domain->fspt, nr);
+	return pt_iommu_vtdss_levels(&dmar_domain->sspt, nr);
+}
+
 static void intel_lu_release_domain(struct iommu_domain *domain)
 {
 	struct dmar_domain *dmar_domain = to_dmar_domain(domain);
@@ -493,6 +502,8 @@ const struct iommu_liveupdate_ops intel_liveupdate_ops = {
 	.unit_size		= sizeof(struct iommu_lu_vtd_unit_ser),
 	.domain_size		= sizeof(struct iommu_lu_vtd_domain_ser),
 	.device_size		= sizeof(struct iommu_lu_vtd_device_ser),
+	.domain_pt		= offsetof(struct iommu_lu_vtd_domain_ser, pt),
+	.name			= "intel-iommu",
 	.source_id		= intel_lu_source_id,
 	.preserve_unit		= intel_lu_preserve_unit,
 	.unpreserve_unit	= intel_lu_unpreserve_unit,
@@ -513,5 +524,6 @@ const struct iommu_liveupdate_ops intel_liveupdate_ops = {
 	.block_attachment	= intel_lu_block_attachment,
 	.domain_in_use		= intel_lu_domain_in_use,
 	.visit_tables		= intel_lu_visit_tables,
+	.domain_levels		= intel_lu_domain_levels,
 	.release_domain		= intel_lu_release_domain,
 };

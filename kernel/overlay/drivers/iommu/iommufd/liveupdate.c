@@ -359,6 +359,7 @@ static int preserve_hwpt(const struct liveupdate_file_op_args *args,
 
 	ser->token = hwpt->lu->token;
 	ser->domain = domain;
+	iommu_lu_name_domain(hwpt->common.domain, ser->token);
 	if (hwpt->enforce_cache_coherency)
 		ser->flags |= IOMMUFD_LU_HWPT_ENFORCE_CC;
 	if (hwpt->common.pasid_compat)
@@ -552,6 +553,7 @@ restore_hwpt(struct iommufd_ctx *ictx, struct iommufd_ioas *ioas,
 		rc = PTR_ERR(domain);
 		goto err_erase;
 	}
+	iommu_lu_name_domain(domain, ser->token);
 
 	INIT_LIST_HEAD(&hwpt->hwpt_item);
 	hwpt->ioas = ioas;

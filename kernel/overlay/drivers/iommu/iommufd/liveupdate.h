@@ -24,6 +24,9 @@ void iommufd_lu_hwpt_destroy(struct iommufd_hwpt_paging *hwpt_paging);
 void iommufd_lu_release(struct iommufd_ctx *ictx);
 const char *iommufd_lu_ser_error(const struct iommufd_lu_ser *ser, size_t max);
 
+/* liveupdate-map-list.c */
+int iommufd_lu_maps(struct iommufd_ucmd *ucmd);
+
 /* liveupdate-maps.c */
 int iommufd_lu_fix_ioas(const struct liveupdate_file_op_args *args,
 			struct iommufd_hwpt_paging *hwpt);

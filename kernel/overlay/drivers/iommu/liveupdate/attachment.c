@@ -88,8 +88,16 @@ static struct iommu_lu_attachment *attachment_of(struct iommu_lu_device *lu,
 	return NULL;
 }
 
-static bool payload_known(const struct iommu_liveupdate_ops *ops,
-			  const struct iommu_lu_record_ser *env, u32 size)
+/**
+ * iommu_lu_payload_known - Can the payload of a record be read?
+ * @ops:  Its driver's, NULL when that is not there
+ * @env:  The record
+ * @size: How long the driver's payload of this kind is, in bytes
+ *
+ * Return: true when the driver knows it.
+ */
+bool iommu_lu_payload_known(const struct iommu_liveupdate_ops *ops,
+			    const struct iommu_lu_record_ser *env, u32 size)
 {
 	return ops && env->version == ops->version && env->payload_size == size;
 }
@@ -111,7 +119,7 @@ const char *iommu_lu_domain_error(struct iommu_lu_in *in,
 
 	if (!ops)
 		return "its driver is not there";
-	if (!payload_known(ops, &lu->ser->env, ops->domain_size))
+	if (!iommu_lu_payload_known(ops, &lu->ser->env, ops->domain_size))
 		return "the driver does not know its payload";
 	return ops->domain_error(lu);
 }
@@ -124,8 +132,8 @@ static const char *entry_error(struct iommu_lu_in *in,
 	const struct iommu_liveupdate_ops *ops = in->ops[lu->ser->env.type];
 	const char *why;
 
-	if (!payload_known(ops, &lu->ser->env, ops->device_size) ||
-	    !payload_known(ops, &att->ser->env, ops->attachment_size))
+	if (!iommu_lu_payload_known(ops, &lu->ser->env, ops->device_size) ||
+	    !iommu_lu_payload_known(ops, &att->ser->env, ops->attachment_size))
 		return "the driver does not know its payload";
 	if (att->domain->state != IOMMU_LU_INCOMING)
 		return "its domain has no good record";

@@ -104,6 +104,7 @@ int iommu_lu_out_domain(struct iommu_lu_out *out, struct iommu_domain *domain,
 	lu->domain = domain;
 	lu->state = IOMMU_LU_PRESERVED;
 	*index = lu->index;
+	list_add_tail(&lu->link, &out->domain_list);
 	WRITE_ONCE(domain->lu, no_free_ptr(lu));
 	return 0;
 }
@@ -125,6 +126,7 @@ void iommu_lu_out_undo_domain(struct iommu_lu_out *out,
 	if (WARN_ON(!lu || lu->state != IOMMU_LU_PRESERVED || lu->devices))
 		return;
 
+	list_del(&lu->link);
 	WRITE_ONCE(domain->lu, NULL);
 	iommu_lu_domain_ops(domain)->unpreserve_domain(lu, domain);
 	iommu_lu_pages_drop(&lu->pages);
@@ -499,6 +501,26 @@ int iommu_lu_release_domain(struct iommu_domain *domain)
 	return iommu_lu_in_release_domain(&iommu_lu_in, domain);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_release_domain);
+
+/**
+ * iommu_lu_name_domain - Tell under which name its owner knows a domain
+ * @domain: The domain, preserved or taken over by the caller
+ * @token:  The name
+ *
+ * Nothing depends on it, it is for those who look at what there is.
+ *
+ * Context: May sleep.
+ */
+void iommu_lu_name_domain(struct iommu_domain *domain, u64 token)
+{
+	struct iommu_lu_domain *lu = domain->lu;
+
+	guard(mutex)(lu->state == IOMMU_LU_PRESERVED ? &iommu_lu_out.lock :
+						       &iommu_lu_in.lock);
+	lu->token = token;
+	lu->named = true;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_name_domain);
 
 /**
  * iommu_lu_domain_kept - Is a domain on its way through a live update?

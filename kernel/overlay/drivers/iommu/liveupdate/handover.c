@@ -89,6 +89,7 @@
 struct iommu_lu_out iommu_lu_out = {
 	.lock = __MUTEX_INITIALIZER(iommu_lu_out.lock),
 	.unit_list = LIST_HEAD_INIT(iommu_lu_out.unit_list),
+	.domain_list = LIST_HEAD_INIT(iommu_lu_out.domain_list),
 };
 
 struct iommu_lu_in iommu_lu_in = {

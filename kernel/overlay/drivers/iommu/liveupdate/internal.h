@@ -16,6 +16,7 @@
  *   probe.c         devices in the new kernel
  *   handover.c      the FLB: start and end of all of it
  *   adopt.c         IOMMU drivers ask for what came over
+ *   inspect.c       what there is, for those who ask
  */
 #ifndef __IOMMU_LIVEUPDATE_INTERNAL_H
 #define __IOMMU_LIVEUPDATE_INTERNAL_H
@@ -36,6 +37,7 @@
  * @devices:     Records of devices
  * @attachments: Records of attachments
  * @unit_list:   &struct iommu_lu_unit
+ * @domain_list: &struct iommu_lu_domain
  * @frozen:      Files that are frozen
  */
 struct iommu_lu_out {
@@ -46,6 +48,7 @@ struct iommu_lu_out {
 	struct iommu_lu_records devices;
 	struct iommu_lu_records attachments;
 	struct list_head unit_list;
+	struct list_head domain_list;
 	unsigned int frozen;
 };
 
@@ -135,6 +138,8 @@ struct iommu_lu_device *iommu_lu_in_device(struct iommu_lu_in *in, u32 segment,
 /* attachment.c */
 bool iommu_lu_in_hand(const struct iommu_lu_unit *unit);
 bool iommu_lu_any_pending(struct iommu_lu_in *in);
+bool iommu_lu_payload_known(const struct iommu_liveupdate_ops *ops,
+			    const struct iommu_lu_record_ser *env, u32 size);
 const char *iommu_lu_domain_error(struct iommu_lu_in *in,
 				  const struct iommu_lu_domain *lu);
 void iommu_lu_block_device(struct iommu_lu_in *in, struct iommu_lu_device *lu);

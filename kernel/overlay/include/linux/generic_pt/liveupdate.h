@@ -66,6 +66,11 @@ struct pt_run_walk {
  *	sleep if @fn does.
  *	Return: 0 or the error of @fn.
  *
+ * pt_iommu_<fmt>_levels() - Count tables in @nr, which is zero and has
+ *	IOMMU_LU_LEVELS elements, by level; but for level 0, to which all others
+ *	belong. So it looks at few of them. The caller keeps the table unchanged.
+ *	Return: the level of the top.
+ *
  * pt_iommu_<fmt>_runs() - Say where @len bytes from @iova on lead. The caller
  *	keeps the range as it is meanwhile.
  *	Return: 0; -ENOENT when not all of it is mapped; -ERANGE, -EOVERFLOW when
@@ -88,6 +93,8 @@ struct pt_run_walk {
 				     gfp_t gfp);                               \
 	int pt_iommu_##fmt##_visit(struct pt_iommu_##fmt *table,               \
 				   iommu_lu_table_fn fn, void *arg);           \
+	unsigned int pt_iommu_##fmt##_levels(struct pt_iommu_##fmt *table,     \
+					     u64 *nr);                         \
 	int pt_iommu_##fmt##_runs(struct pt_iommu_##fmt *table, u64 iova,      \
 				  u64 len, pt_iommu_run_fn fn, void *arg);     \
 	int pt_iommu_##fmt##_clear(struct pt_iommu_##fmt *table, u64 iova,     \

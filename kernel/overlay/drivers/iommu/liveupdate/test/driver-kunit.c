@@ -563,6 +563,7 @@ static int td_init(struct kunit *test)
 
 	mutex_init(&dt->out.lock);
 	INIT_LIST_HEAD(&dt->out.unit_list);
+	INIT_LIST_HEAD(&dt->out.domain_list);
 	dt->ser = kho_alloc_preserve(PAGE_SIZE);
 	if (IS_ERR(dt->ser))
 		return PTR_ERR(dt->ser);
