@@ -114,6 +114,32 @@ static void parse_line(struct iommu *i, char *line)
 			nouns[n].add(i, in, word + 2);
 }
 
+static int64_t unit_named(const struct iommu *i, bool in, const char *name)
+{
+	for (unsigned int n = 0; n < i->units; n++)
+		if (i->unit[n].in == in && !strcmp(i->unit[n].name, name))
+			return i->unit[n].id;
+	return -1;
+}
+
+/*
+ * A domain can be used by several units, so the kernel may not say of which one it
+ * is. Then it is that of a device on it.
+ */
+static void find_unit(const struct iommu *i, struct lu_domain *d)
+{
+	char name[32];
+
+	for (unsigned int n = 0; n < i->attachments && d->unit < 0; n++) {
+		const struct lu_attachment *a = &i->attachment[n];
+
+		if (a->in == d->in && a->domain == d->id &&
+		    sys_link_name(name, sizeof(name),
+				  "/sys/bus/pci/devices/%s/iommu", a->bdf))
+			d->unit = unit_named(i, d->in, name);
+	}
+}
+
 void iommu_read(struct iommu *ret)
 {
 	char *text = sys_text(IOMMU_FILE), *save, *line;
@@ -127,6 +153,8 @@ void iommu_read(struct iommu *ret)
 	     line = strtok_r(NULL, "\n", &save))
 		parse_line(ret, line);
 	free(text);
+	for (unsigned int i = 0; i < ret->domains; i++)
+		find_unit(ret, &ret->domain[i]);
 }
 
 void iommu_free(struct iommu *i)

@@ -75,6 +75,16 @@ class Show(luctl.Case):
         self.process(900, "qemu", SESSION + "vm2", "/dev/vfio/devices/vfio3", SESSION + "vm1")
         self.assertIsNone(owner())
 
+    def test_unit_of_a_device(self):
+        """Where the kernel does not say of which one a domain is."""
+        self.file(IOMMU, "out unit 3 intel-iommu dmar1 4\nout domain 0 - vtdss 7 - - 0x1\n"
+                  "out device 0000:00:05.0 preserved\nout attachment 0000:00:05.0 - 0 2\n")
+        self.assertIsNone(self.answer("show")["out"]["domains"][0]["unit"])
+        self.link("/sys/bus/pci/devices/0000:00:05.0/iommu", "../../virtual/iommu/dmar0")
+        self.assertIsNone(self.answer("show")["out"]["domains"][0]["unit"])
+        self.link("/sys/bus/pci/devices/0000:00:05.0/iommu", "../../virtual/iommu/dmar1")
+        self.assertEqual(self.answer("show")["out"]["domains"][0]["unit"], 3)
+
     def test_no_token(self):
         self.file(IOMMU, "out domain 0 - vtdss 7 - - 0x1\n")
         self.file("/sys/kernel/liveupdate/sessions", "")

@@ -62,6 +62,26 @@ SAME(sizeof(struct lui_hwpt_restore), sizeof(struct iommu_hwpt_lu_restore));
 AT(lui_hwpt_restore, token, iommu_hwpt_lu_restore, token);
 #endif
 
+#ifdef LIVEUPDATE_SESSION_GET_INFO
+SAME(LUI_GET_INFO, LIVEUPDATE_SESSION_GET_INFO);
+SAME(sizeof(struct lui_info), sizeof(struct liveupdate_session_get_info));
+AT(lui_info, files, liveupdate_session_get_info, files);
+SAME((int)LUI_INCOMING, (int)LIVEUPDATE_SESSION_INCOMING);
+SAME((int)LUI_FINISHED, (int)LIVEUPDATE_SESSION_FINISHED);
+SAME(sizeof(struct lu_file), sizeof(struct liveupdate_file_info));
+AT(lu_file, handler, liveupdate_file_info, compatible);
+SAME((int)LU_FILE_TAKEN, (int)LIVEUPDATE_FILE_RETRIEVED);
+SAME((int)LU_FILE_UNCLAIMED, (int)LIVEUPDATE_FILE_UNCLAIMED);
+#endif
+
+#ifdef IOMMU_IOAS_LU_MAPS
+SAME(LUI_IOAS_MAPS, IOMMU_IOAS_LU_MAPS);
+SAME(sizeof(struct lui_ioas_maps), sizeof(struct iommu_ioas_lu_maps));
+SAME(sizeof(struct lui_map), sizeof(struct iommu_lu_map));
+AT(lui_map, type, iommu_lu_map, type);
+AT(lui_map, dev, iommu_lu_map, dev);
+#endif
+
 SAME(LUI_DEVICE_GET_INFO, VFIO_DEVICE_GET_INFO);
 SAME(LUI_DEVICE_BIND, VFIO_DEVICE_BIND_IOMMUFD);
 SAME(LUI_DEVICE_ATTACH, VFIO_DEVICE_ATTACH_IOMMUFD_PT);
