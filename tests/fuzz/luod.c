@@ -63,7 +63,7 @@ static void setup(void)
 	close(open(node, O_CREAT | O_RDWR, 0600));
 }
 
-/* An incoming session, an outgoing one, the node, and names that look like them */
+/* So that the folder does not grow with every story */
 static void forget_sessions(void)
 {
 	char path[96];
