@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all soak fuzz chaos user bench kernel shell series check \
-	status tools setup clean
+.PHONY: help demo test test-all soak fuzz fuzz-user chaos user deb bench kernel shell \
+	series check status tools setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -14,8 +14,10 @@ help:
 	@echo "make test-all      those that need a kernel with KASAN and lockdep, or patience"
 	@echo "make soak          1,000 live updates in a row, in an hour or two"
 	@echo "make fuzz          broken handovers, read under KASAN: COUNT= of them, from SEED="
+	@echo "make fuzz-user     broken messages for luod, broken maps for the library: SECONDS= of each"
 	@echo "make chaos         random machines and events: COUNT= of them (20), from SEED="
 	@echo "make user          libliveupdate, luctl, luod and their man pages, in build/user/"
+	@echo "make deb           Debian packages of these, in build/deb/"
 	@echo "make bench         what it costs, in instructions, in build/bench/"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
@@ -71,6 +73,21 @@ chaos: kernel
 
 user: setup
 	@set -e; for part in lib luctl luod; do $(MAKE) -s -C $$part all; done
+
+deb:
+	@scripts/setup packages
+	@packaging/build
+
+SECONDS ?= 300
+fuzz-user: tools
+	@scripts/setup fuzz
+	@$(MAKE) -s -f tests/unit/user/luod.mk fuzz
+	@$(MAKE) -s -C tests/unit/user $(CURDIR)/build/user/test/map-fuzz
+	@mkdir -p build/fuzz-user/luod build/fuzz-user/map
+	@build/user/luod-test/fuzz -max_total_time=$(SECONDS) \
+		-artifact_prefix=build/fuzz-user/ build/fuzz-user/luod tests/fuzz/luod
+	@build/user/test/map-fuzz -max_total_time=$(SECONDS) \
+		-artifact_prefix=build/fuzz-user/ build/fuzz-user/map
 
 bench:
 	@scripts/setup bench

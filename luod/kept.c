@@ -63,7 +63,7 @@ unsigned int kept_count(const struct keep *keep)
 	unsigned int count = 0;
 
 	for (struct kept *k = keep->first; k; k = k->next)
-		count++;
+		count += !k->incoming;
 	return count;
 }
 
@@ -72,6 +72,6 @@ unsigned int kept_of(const struct keep *keep, uid_t owner)
 	unsigned int count = 0;
 
 	for (struct kept *k = keep->first; k; k = k->next)
-		count += k->owner == owner;
+		count += !k->incoming && k->owner == owner;
 	return count;
 }

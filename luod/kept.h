@@ -41,6 +41,10 @@ struct kept *kept_after(const struct keep *keep, uint64_t serial, uid_t uid);
 /* Out of the list, and freed. Return: its file descriptor, the caller's */
 int kept_take(struct keep *keep, struct kept *kept);
 
+/*
+ * How many there are of this kernel, in all or of a user. Of those that came
+ * there are not more than there were before.
+ */
 unsigned int kept_count(const struct keep *keep);
 unsigned int kept_of(const struct keep *keep, uid_t owner);
 

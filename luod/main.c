@@ -169,7 +169,7 @@ static void take_passed(int fd, const char *name, void *arg)
 	if (!strcmp(name, SOCKET_UNIT) && server->listener < 0 && listens(fd)) {
 		fcntl(fd, F_SETFL, O_NONBLOCK);
 		server->listener = fd;
-	} else if (!server_adopt(server, fd)) {
+	} else if (!server_adopt(server, fd, name)) {
 		passed->sessions++;
 	} else {
 		fprintf(stderr, "luod: has no use for file descriptor '%s' of the service manager\n",

@@ -111,13 +111,32 @@ int notify_store(const char *name, bool incoming, int fd)
 	return rc == -ENOTCONN ? 0 : rc;
 }
 
-int notify_forget(const char *name, bool incoming)
+static int forget(const char *as)
 {
-	char text[STORE_NAME_BYTES + 64], as[STORE_NAME_BYTES];
+	char text[STORE_NAME_BYTES + 64];
 
-	store_name(as, name, incoming);
 	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s", as);
 	return notify_say(text);
+}
+
+int notify_forget(const char *name, bool incoming)
+{
+	char as[STORE_NAME_BYTES];
+
+	store_name(as, name, incoming);
+	return forget(as);
+}
+
+/* First out, then in: what is there already is not taken a second time. */
+void notify_stored_as(const char *as, const char *name, bool incoming, int fd)
+{
+	char want[STORE_NAME_BYTES];
+
+	store_name(want, name, incoming);
+	if (!*as || !strcmp(as, want))
+		return;
+	forget(as);
+	notify_store(name, incoming, fd);
 }
 
 int notify_barrier(void)

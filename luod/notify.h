@@ -20,6 +20,12 @@ int notify_store(const char *name, bool incoming, int fd);
 int notify_forget(const char *name, bool incoming);
 
 /*
+ * For a session that was passed under the name @as: one that went through a kexec
+ * is an incoming one now, and is to have that name in the store.
+ */
+void notify_stored_as(const char *as, const char *name, bool incoming, int fd);
+
+/*
  * Return: a file descriptor that hangs up once the manager has done all that it
  * was told before; -ENOTCONN if nobody listens; -errno
  */

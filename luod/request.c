@@ -63,7 +63,7 @@ static void drop_finished(struct server *server)
 	}
 }
 
-/* Return: whether one more can be kept; if not, the reply says so */
+/* Return: whether one more can be made and kept; if not, the reply says so */
 static bool has_room(struct server *server, struct client *client)
 {
 	unsigned int all = kept_count(&server->keep);
@@ -229,7 +229,7 @@ static int park(struct server *server, struct client *client, int fd)
 	struct kept *kept;
 	int rc;
 
-	if (!has_room(server, client))
+	if (!incoming && !has_room(server, client))
 		return -1;
 	kept = kept_new(client->name);
 	rc = kept ? notify_store(client->name, incoming, fd) : -ENOMEM;

@@ -15,6 +15,7 @@
 
 #include "client.h"
 #include "closer.h"
+#include "notify.h"
 #include "request.h"
 #include "server.h"
 #include "session.h"
@@ -43,7 +44,7 @@ int server_open(struct server *server)
 	return 0;
 }
 
-int server_adopt(struct server *server, int fd)
+int server_adopt(struct server *server, int fd, const char *as)
 {
 	char name[LU_NAME_BYTES];
 	struct kept *kept;
@@ -56,6 +57,7 @@ int server_adopt(struct server *server, int fd)
 	if (!kept)
 		return -ENOMEM;
 	kept_add(&server->keep, kept, fd, session_incoming(fd));
+	notify_stored_as(as, name, kept->incoming, fd);
 	return 0;
 }
 

@@ -37,10 +37,10 @@ int server_open(struct server *server);
 void server_connect(struct server *server, int fd, uid_t uid);
 
 /*
- * A session that was given back; not the server's if it is none. Return: 0 or
- * -errno
+ * A session that was given back, and is called @as in the store; not the server's
+ * if it is none. Return: 0 or -errno
  */
-int server_adopt(struct server *server, int fd);
+int server_adopt(struct server *server, int fd, const char *as);
 
 /*
  * Waits at most @timeout_ms (-1: for ever) until there is something to do for

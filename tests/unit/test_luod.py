@@ -89,9 +89,10 @@ class Sessions(Kernel):
         """The new session has the name of the one that came, which its owner has not finished."""
         self.parked(self.client(), "vm1")
         self.kexec()
-        self.start()
+        self.start("--sessions=1")
         client = self.client()
         old = self.session(client, RETRIEVE, "vm1")
+        # Where only one can be kept it is not counted.
         self.parked(client, "vm1")
         self.assertEqual(len(client.list()), 2)
         self.good(client.ask(UNPARK, self.own("vm1")))
@@ -492,14 +493,17 @@ class Systemd(Kernel):
         self.manager.hear_until("READY")
 
     def again(self):
-        """luod is started anew with all that is stored."""
-        names, fds = zip(*self.manager.stored.items())
-        stored, self.manager.stored = [os.dup(fd) for fd in fds], {}
-        for fd in fds:
-            os.close(fd)
+        """luod is started anew with all that is stored, and has the only copies."""
+        names, stored = zip(*self.manager.stored.items())
+        self.manager.stored = {}
         self.begin(stored, names)
         for fd in stored:
             os.close(fd)
+
+    def begin_again(self):
+        """The same, but the manager goes on having them, as it does."""
+        names, stored = zip(*self.manager.stored.items())
+        self.begin(stored, names)
 
     def test_what_is_parked_is_stored_and_comes_back(self):
         self.begin()
@@ -534,7 +538,10 @@ class Systemd(Kernel):
         fcntl.flock(session, fcntl.LOCK_EX)
         self.manager.stored["out-whatever"] = os.dup(session.fileno())
         session.close()
-        self.again()
+        self.begin_again()
+        # It is not for the next kernel any more, and called so.
+        words = [list(said)[0] + " " + said.get("FDNAME", "") for said in self.manager.said]
+        self.assertEqual(words, ["FDSTOREREMOVE out-whatever", f"FDSTORE in-{self.own('vm1')}", "READY "])
         client = self.client()
         self.refused(client.ask(RETRIEVE, "vm2"), errno.ENOENT)
         os.close(self.session(client, RETRIEVE, "vm1"))
