@@ -16,7 +16,7 @@ int keep(struct machine *vm)
 	    lu_plan_blob(plan, "vcpu", vm->vcpu, vm->length) < 0 ||
 	    lu_plan_iommufd(plan, "iommu", vm->iommufd) < 0 ||
 	    lu_plan_hwpt(plan, "gpa", "iommu", vm->hwpt, 0) < 0 ||
-	    lu_plan_map(plan, "gpa", 0, vm->bytes, "ram", 0,
+	    lu_plan_map(plan, "gpa", vm->start, vm->bytes, "ram", 0,
 			LU_READ | LU_WRITE) < 0 ||
 	    lu_plan_device(plan, "nic", vm->nic, "gpa", vm->address) < 0)
 		return -1;

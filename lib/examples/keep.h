@@ -7,7 +7,8 @@
 
 /* A virtual machine with one device, as its VMM has it */
 struct machine {
-	int ram; /* a memfd, mapped from guest address 0 on */
+	int ram; /* a memfd */
+	uint64_t start; /* its guest address */
 	size_t bytes;
 	int iommufd;
 	uint32_t hwpt;

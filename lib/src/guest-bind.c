@@ -7,7 +7,7 @@
 
 #define LOOK_EVERY_NS (10 * 1000 * 1000)
 
-/* Until when; never if @timeout_ms is negative. */
+/* Of a clock that is never set. */
 static int64_t now_ms(void)
 {
 	struct timespec t;
@@ -17,7 +17,7 @@ static int64_t now_ms(void)
 }
 
 /*
- * The kernel takes a file back only when the driver for it is there, and tells
+ * Until then, for ever if negative. The kernel takes a file back only when the driver for it is there, and tells
  * nobody when that is so. @address may be empty.
  */
 static int take_waiting(struct lu_guest *guest, uint64_t token,

@@ -266,6 +266,15 @@ static int has_store(void)
 	return number("FDSTORE") > 0;
 }
 
+/* What systemd takes for the name of a file, see sd_notify(3) */
+static bool can_be_stored(const char *name)
+{
+	for (; *name; name++)
+		if ((unsigned char)*name < ' ' || *name == ':' || *name == 0x7f)
+			return false;
+	return true;
+}
+
 int lu_session_park(struct lu_session *session, struct lu_error *err)
 {
 	char text[128];
@@ -274,6 +283,9 @@ int lu_session_park(struct lu_session *session, struct lu_error *err)
 	if (session->keeper != LUI_NOBODY)
 		return 0;
 	if (has_store()) {
+		if (!can_be_stored(session->name))
+			return lui_fail(err, -EINVAL, LU_WHY_KEEPER, NULL,
+					"systemd keeps no session with a colon or a control character in its name");
 		snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s",
 			 session->name);
 		rc = notify(text, session->fd);

@@ -429,9 +429,7 @@ class Build(Project):
     def test_nothing_to_do(self):
         self.works("build", "lu")
         self.command("make", "echo must not run; exit 1")
-        start = time.monotonic()
         self.assertIn("up to date", self.works("build", "lu"))
-        self.assertLess(time.monotonic() - start, 2)
 
     def test_a_change_is_built(self):
         self.works("build", "lu")

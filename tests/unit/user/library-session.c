@@ -247,11 +247,16 @@ static void store(void)
 	CHECK_RC(lu_session_park(s, &err), 0);
 	CHECK_RC(lu_session_unpark(s, &err), 0);
 	heard(sock, "FDSTOREREMOVE=1\nFDNAME=vm", false);
+	lu_session_free(s);
+	/* A name that would be read as more than one word is not passed on. */
+	CHECK_RC(lu_session_create("vm\nFDSTOREREMOVE=1", &s, &err), 0);
+	CHECK_RC(lu_session_park(s, &err), -EINVAL);
+	CHECK(err.why == LU_WHY_KEEPER);
+	lu_session_free(s);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("FDSTORE");
 	unlink(to.sun_path);
 	close(sock);
-	lu_session_free(s);
 }
 
 const struct test session_tests[] = {

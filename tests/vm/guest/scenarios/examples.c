@@ -89,13 +89,13 @@ static int check_text(void)
 	int ends[2];
 
 	if (lost("pipe", pipe(ends) ? -errno : 0) ||
-	    in_child("memfd-show", show_text, &ends[1]))
+	    in_child(owner_tag(&vm, "memfd-show"), show_text, &ends[1]))
 		return -1;
 	close(ends[1]);
 	if (read(ends[0], text, sizeof(text) - 1) < 0)
 		*text = 0;
 	close(ends[0]);
-	return check("text", !strcmp(text, TEXT "\n"), "'%s'", text) ? 0 : -1;
+	return check(owner_tag(&vm, "text"), !strcmp(text, TEXT "\n"), "'%s'", text) ? 0 : -1;
 }
 
 static int keep_machine(void *arg)
@@ -108,6 +108,7 @@ static int hand_over(void)
 {
 	struct machine m = {
 		.ram = vm.memory.fd,
+		.start = MEMORY_IOVA,
 		.bytes = vm.memory.layout->bytes,
 		.iommufd = vm.iommufd,
 		.hwpt = vm.hwpt,
@@ -117,24 +118,26 @@ static int hand_over(void)
 		.length = strlen(STATE),
 	};
 
-	if (in_child("memfd-keep", keep_text, NULL) ||
-	    in_child("keep", keep_machine, &m))
+	if (in_child(owner_tag(&vm, "memfd-keep"), keep_text, NULL) ||
+	    in_child(owner_tag(&vm, "keep"), keep_machine, &m))
 		return -1;
 	event("preserved");
 	return 0;
 }
 
-static int take_back(void)
+static int take_back(const char *suffix)
 {
 	struct machine m;
 	int rc;
 
 	vm_clear(&vm);
+	/* What is told twice has another name the second time. */
+	snprintf(vm.suffix, sizeof(vm.suffix), "%s", suffix);
 	rc = back(&m);
-	if (!check("back", !rc, "the VM is back") ||
+	if (!check(owner_tag(&vm, "back"), !rc, "the VM is back") ||
 	    lost("memory", vm_adopt(&vm, m.ram)))
 		return -1;
-	check("state", m.length == strlen(STATE) &&
+	check(owner_tag(&vm, "state"), m.length == strlen(STATE) &&
 			       !memcmp(m.vcpu, STATE, m.length),
 	      "%zu bytes", m.length);
 	event("finished");
@@ -146,7 +149,7 @@ static int take_back(void)
 		return -1;
 	if (owner_serve(&vm))
 		return -1;
-	return check("traffic-back", owner_all_work(&vm, 100),
+	return check(owner_tag(&vm, "traffic-back"), owner_all_work(&vm, 100),
 		     "the device works") ? check_text() : -1;
 }
 
@@ -164,7 +167,7 @@ static int stage_first(unsigned int stage)
 
 static int stage_between(unsigned int stage)
 {
-	if (start_luod() || take_back() || hand_over() ||
+	if (start_luod() || take_back("-2") || hand_over() ||
 	    owner_load(&vm, stage))
 		return -1;
 	return owner_jump();
@@ -175,7 +178,7 @@ static int stage_last(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	rc = start_luod() || take_back() ? -1 : 0;
+	rc = start_luod() || take_back("-3") ? -1 : 0;
 	return owner_end(&vm, rc);
 }
 
