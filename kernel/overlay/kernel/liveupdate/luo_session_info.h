@@ -6,9 +6,10 @@
  * first time, which has consequences: whatever handler they need is held from then
  * on. So those who only ask read the record, and change nothing.
  *
- * Locks: luo_incoming_mutex, which is held while a record becomes a session, then
- * those of luo_session.c. Nothing is copied to user space with one of them held:
- * whoever asks must not be able to stop a live update.
+ * Locks: those of luo_session.c; between the first and the second of them
+ * luo_incoming_mutex, which is held while records become sessions. Nothing is
+ * copied to user space with one of them held: whoever asks must not be able to
+ * stop a live update.
  */
 #ifndef __LUO_SESSION_INFO_H
 #define __LUO_SESSION_INFO_H
@@ -121,13 +122,13 @@ static int luo_sessions_fill(struct seq_buf *text)
 {
 	int ret;
 
-	ACQUIRE(mutex_intr, records)(&luo_incoming_mutex);
-	ret = ACQUIRE_ERR(mutex_intr, &records);
-	if (ret)
-		return ret;
 	/* Past the point of no return nobody gets it any more */
 	ACQUIRE(rwsem_read_intr, lock)(&luo_session_serialize_rwsem);
 	ret = ACQUIRE_ERR(rwsem_read_intr, &lock);
+	if (ret)
+		return ret;
+	ACQUIRE(mutex_intr, records)(&luo_incoming_mutex);
+	ret = ACQUIRE_ERR(mutex_intr, &records);
 	if (ret)
 		return ret;
 	luo_sessions_list_records(text);
