@@ -244,8 +244,8 @@ typedef int (*iommu_lu_table_fn)(void *arg, phys_addr_t phys);
  *
  * All may sleep but @jump, which is called with interrupts off on the only CPU
  * that is left. What preserves and unpreserves, and @domain_levels, is called with
- * lu_out.lock of drivers/iommu/liveupdate/ held, @domain_runs and @domain_clear with neither, the
- * rest with the lock of struct iommu_lu_in.
+ * lu_out.lock of drivers/iommu/liveupdate/ held, @domain_runs and @domain_clear
+ * with neither, the rest with the lock of struct iommu_lu_in.
  */
 struct iommu_liveupdate_ops {
 	u16 type;
