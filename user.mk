@@ -6,11 +6,11 @@
 # OUT=     where to build (build/user)
 # DESTDIR=, PREFIX=, LIBDIR=, ...   where to install, as GNU has them
 
+.DEFAULT_GOAL := all
 OUT ?= $(TOP)/build/user
 VERSION := $(shell cat $(TOP)/VERSION)
 
 PREFIX ?= /usr/local
-BINDIR ?= $(PREFIX)/bin
 SBINDIR ?= $(PREFIX)/sbin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
@@ -30,3 +30,10 @@ JSON_LIBS := $(shell $(PKG_CONFIG) --libs json-c)
 
 LIBLIVEUPDATE_A := $(OUT)/lib/libliveupdate.a
 
+# The library, by its own Makefile: only that one knows whether it is up to date.
+library: FORCE
+	@$(MAKE) --no-print-directory -C $(TOP)/lib OUT=$(OUT) \
+		$(OUT)/lib/libliveupdate.so.$(VERSION) $(LIBLIVEUPDATE_A)
+
+FORCE:
+.PHONY: library FORCE

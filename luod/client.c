@@ -3,11 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "closer.h"
+#include "message.h"
 #include "request.h"
 #include "server.h"
 
@@ -71,22 +71,6 @@ void client_gone(struct client *client)
 	closer_give(fds, count, client);
 }
 
-static void take_fds(struct message *m, struct msghdr *msg)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-	     c = CMSG_NXTHDR(msg, c)) {
-		size_t count;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		if (count > FDS_MOST - m->count)
-			count = FDS_MOST - m->count;
-		memcpy(m->fds + m->count, CMSG_DATA(c), count * sizeof(int));
-		m->count += count;
-	}
-}
-
 static void receive(int fd, struct message *m)
 {
 	union {
@@ -109,7 +93,7 @@ static void receive(int fd, struct message *m)
 		return;
 	}
 	m->cut = msg.msg_flags & MSG_CTRUNC;
-	take_fds(m, &msg);
+	m->count = lui_received(&msg, m->fds, FDS_MOST);
 }
 
 /* What is wrong with it ends the connection: who knows what comes next? */
@@ -151,41 +135,14 @@ void client_read(struct server *server, struct client *client)
 		client_send(server, client);
 }
 
-/* Return: 0, or -errno: -EAGAIN it is not taken yet */
-static int send_reply(const struct client *client)
-{
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = {
-		.iov_base = (void *)(uintptr_t)&client->reply,
-		.iov_len = sizeof(client->reply),
-	};
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t sent;
-
-	if (client->reply_fd >= 0) {
-		struct cmsghdr *c = &control.align;
-
-		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof(control.room);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &client->reply_fd, sizeof(int));
-	}
-	do {
-		sent = sendmsg(client->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : 0;
-}
-
 void client_send(struct server *server, struct client *client)
 {
 	while (client->state == CLIENT_ANSWER) {
-		int rc = send_reply(client);
+		int rc = lui_send(client->fd, &client->reply,
+				  sizeof(client->reply), client->reply_fd,
+				  NULL, MSG_DONTWAIT);
 
+		/* It is not taken yet. */
 		if (rc == -EAGAIN)
 			return;
 		if (rc || client->last) {

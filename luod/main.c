@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "broker.h"
-#include "node.h"
+#include "calls.h"
 #include "notify.h"
 #include "server.h"
 
@@ -28,7 +28,7 @@ static const char *const help =
 	"Keeps live update sessions of users while their owners are gone.\n"
 	"\n"
 	"      --socket=PATH        listen there (" LU_BROKER_SOCKET ")\n"
-	"      --node=PATH          the kernel's interface (" NODE ")\n"
+	"      --node=PATH          the kernel's interface (" LUI_NODE ")\n"
 	"      --sessions=N         keep at most N sessions of a user (64)\n"
 	"      --sessions-all=N     and of all users together (1024)\n"
 	"      --clients=N          serve at most N connections of a user (32)\n"
@@ -258,7 +258,7 @@ static int stop_signals(void)
 int main(int argc, char **argv)
 {
 	struct server server = {
-		.node = NODE,
+		.node = LUI_NODE,
 		.most = { .sessions = 64, .sessions_all = 1024,
 			  .clients = 32, .clients_all = 512, .wait_ms = 5000 },
 	};

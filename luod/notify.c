@@ -1,37 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "liveupdate.h"
+#include "message.h"
 #include "notify.h"
 
-#define PASSED_FIRST 3
 /* Every byte of a name as \xNN, and what is before it */
 #define STORE_NAME_BYTES (4 * LU_NAME_BYTES + 8)
 
 static int sock = -1;
-static struct sockaddr_un to = { .sun_family = AF_UNIX };
-static socklen_t to_length;
+static struct lui_address to;
 
 void notify_open(void)
 {
-	const char *path = getenv("NOTIFY_SOCKET");
-	size_t length = path ? strlen(path) : 0;
-
-	if (length < 2 || length >= sizeof(to.sun_path) ||
-	    (*path != '/' && *path != '@'))
+	if (lui_notify_address(getenv("NOTIFY_SOCKET"), &to))
 		return;
-	memcpy(to.sun_path, path, length);
-	if (*path == '@')
-		to.sun_path[0] = 0;
-	to_length = offsetof(struct sockaddr_un, sun_path) + length;
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	unsetenv("NOTIFY_SOCKET");
 }
@@ -39,38 +27,9 @@ void notify_open(void)
 /* It waits while the manager's queue is full: that is worth more than to lose it. */
 static int say_with(const char *text, int fd)
 {
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = {
-		.iov_base = (void *)(uintptr_t)text,
-		.iov_len = strlen(text),
-	};
-	struct msghdr msg = {
-		.msg_name = &to,
-		.msg_namelen = to_length,
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-	};
-	ssize_t sent;
-
 	if (sock < 0)
 		return -ENOTCONN;
-	if (fd >= 0) {
-		struct cmsghdr *c = &control.align;
-
-		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof(control.room);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
-	do {
-		sent = sendmsg(sock, &msg, MSG_NOSIGNAL);
-	} while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : 0;
+	return lui_send(sock, text, strlen(text), fd, &to, 0);
 }
 
 int notify_say(const char *text)
@@ -155,30 +114,18 @@ int notify_barrier(void)
 	return rc;
 }
 
-static long number(const char *name)
-{
-	const char *text = getenv(name);
-	char *end;
-	long val;
-
-	if (!text || !*text)
-		return 0;
-	val = strtol(text, &end, 10);
-	return *end ? 0 : val;
-}
-
 void notify_passed(void (*take)(int fd, const char *name, void *arg), void *arg)
 {
-	long count = number("LISTEN_FDS");
+	long count = lui_number(getenv("LISTEN_FDS"));
 	const char *text = getenv("LISTEN_FDNAMES");
 	char *copy, *names;
 
-	if (number("LISTEN_PID") != getpid() || count <= 0 || count > 65536)
+	if (lui_number(getenv("LISTEN_PID")) != getpid() || count <= 0 || count > 65536)
 		return;
 	copy = names = text ? strdup(text) : NULL;
 	for (long i = 0; i < count; i++) {
 		char *name = names ? strsep(&names, ":") : NULL;
-		int fd = PASSED_FIRST + (int)i;
+		int fd = LUI_PASSED_FIRST + (int)i;
 
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC))
 			continue;

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "client.h"
 #include "closer.h"
 #include "name.h"
-#include "node.h"
 #include "notify.h"
 #include "request.h"
 #include "server.h"
@@ -152,8 +152,12 @@ void request_node(struct server *server, struct client *client)
 		client_reply(client, -ENOMEM, -1, "luod is out of memory");
 		return;
 	}
-	fd = create ? node_create(server->node, client->name) :
-		      node_retrieve(server->node, client->name);
+	fd = lui_node_call(server->node,
+			   create ? LUI_CREATE_SESSION : LUI_RETRIEVE_SESSION,
+			   client->name);
+	/* Of a session, not of the call */
+	if (fd == -EINVAL && !create)
+		fd = -EALREADY;
 	if (fd >= 0 && create) {
 		client_reply(client, 0, fd, NULL);
 		return;

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "session.h"
-#include "uapi.h"
 
 /*
  * What /proc shows of a session. The path of a file in a file system begins with
@@ -15,7 +15,6 @@
 
 int session_name(int fd, char name[LU_NAME_BYTES])
 {
-	struct lui_name cmd = { .size = sizeof(cmd) };
 	char link[32], looks[sizeof(LOOKS_LIKE)];
 	ssize_t length;
 
@@ -24,22 +23,12 @@ int session_name(int fd, char name[LU_NAME_BYTES])
 	if (length != sizeof(looks) - 1 ||
 	    memcmp(looks, LOOKS_LIKE, sizeof(looks) - 1))
 		return -EMEDIUMTYPE;
-	if (ioctl(fd, LUI_GET_NAME, &cmd))
-		return -EMEDIUMTYPE;
-	memcpy(name, cmd.name, LU_NAME_BYTES);
-	name[LU_NAME_BYTES - 1] = 0;
-	return *name ? 0 : -EMEDIUMTYPE;
+	return lui_session_name(fd, name) || !*name ? -EMEDIUMTYPE : 0;
 }
 
-/*
- * An incoming session refuses the call as such; an outgoing one looks for the
- * file, of which there is none.
- */
 bool session_incoming(int fd)
 {
-	struct lui_file cmd = { .size = sizeof(cmd), .fd = -1 };
-
-	return ioctl(fd, LUI_PRESERVE_FD, &cmd) && errno == EINVAL;
+	return lui_session_direction(fd) == LU_IN;
 }
 
 bool session_finished(int fd)

@@ -126,7 +126,7 @@ enum lu_direction {
  * -ENOENT: LU_IN, and there is none of that name anywhere
  * -EEXIST: LU_OUT, and there is one of that name
  * -EBUSY: somebody has it, or kept /dev/liveupdate open for 5 seconds
- * -EACCES: neither of the three is open to this user
+ * -EACCES: none of the three is open to this user
  */
 int lu_session_acquire(const char *name, enum lu_direction direction,
 		       struct lu_session **ret, struct lu_error *err);
@@ -356,12 +356,13 @@ int lu_plan_check(struct lu_plan *plan, struct lu_error *err);
  * order, and last a map of it all under token 0. DMA goes on; from here on until
  * lu_plan_undo() the translations cannot be changed and memory not resized.
  *
- * The memory that blobs and the map take is that of two memfds.
+ * Each blob and the map take a memfd of their own.
  *
  * If it fails after the kernel has preserved something, only closing the session
  * can undo that: it is closed, a copy at a keeper taken back first, and @session
  * can only be freed. The marks are gone, the plan can be preserved again in a
- * new session.
+ * new session. If the keeper does not give its copy back, what was preserved stays
+ * so until lu_plan_undo() succeeds.
  *
  * Return: 0, or -errno
  */

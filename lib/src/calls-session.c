@@ -15,36 +15,52 @@
 #define NODE_TRIES 500
 #define NODE_WAIT_NS (10 * 1000 * 1000)
 
-static int node_open(void)
+static int node_open(const char *node)
 {
-	const struct timespec wait = { .tv_nsec = NODE_WAIT_NS };
+	int fd = open(node, O_RDWR | O_CLOEXEC);
 
-	for (int i = 0; i < NODE_TRIES; i++) {
-		int fd = open(LUI_NODE, O_RDWR | O_CLOEXEC);
-
-		if (fd >= 0)
-			return fd;
-		if (errno != EBUSY)
-			return -errno;
-		nanosleep(&wait, NULL);
-	}
+	if (fd >= 0)
+		return fd;
+	switch (errno) {
 	/* Not what the ioctls say of a session that somebody has */
-	return -ETXTBSY;
+	case EBUSY:
+		return -ETXTBSY;
+	/* Nor of one that is not there */
+	case ENOENT:
+	case ENXIO:
+		return -ENODEV;
+	default:
+		return -errno;
+	}
 }
 
-static int node_session(unsigned long call, const char *name)
+int lui_node_call(const char *node, unsigned long call, const char *name)
 {
 	struct lui_session cmd = { .size = sizeof(cmd), .fd = -1 };
-	int node, rc;
+	int fd, rc;
 
 	if (strlen(name) >= sizeof(cmd.name))
 		return -ENAMETOOLONG;
 	strcpy(cmd.name, name);
-	node = node_open();
-	if (node < 0)
-		return node;
-	rc = ioctl(node, call, &cmd) ? -errno : cmd.fd;
-	close(node);
+	fd = node_open(node);
+	if (fd < 0)
+		return fd;
+	rc = ioctl(fd, call, &cmd) ? -errno : cmd.fd;
+	close(fd);
+	return rc;
+}
+
+static int node_session(unsigned long call, const char *name)
+{
+	const struct timespec wait = { .tv_nsec = NODE_WAIT_NS };
+	int rc;
+
+	for (int i = 0; i < NODE_TRIES; i++) {
+		rc = lui_node_call(LUI_NODE, call, name);
+		if (rc != -ETXTBSY)
+			break;
+		nanosleep(&wait, NULL);
+	}
 	return rc;
 }
 
@@ -74,16 +90,15 @@ static bool unknown(int error)
 	return error == ENOTTY || error == EINVAL;
 }
 
+/*
+ * An incoming session refuses to preserve as such; an outgoing one looks for the
+ * file, of which there is none.
+ */
 static int direction_by_trying(int session)
 {
-	int fd = lui_session_take(session, 0);
-
-	/* Taken from a session of this kernel: no such thing */
-	if (fd == -EINVAL)
-		return LU_OUT;
-	if (fd >= 0)
-		close(fd);
-	return LU_IN;
+	return lui_session_preserve(session, -1, LU_NO_TOKEN) == -EINVAL ?
+		       LU_IN :
+		       LU_OUT;
 }
 
 int lui_session_direction(int session)

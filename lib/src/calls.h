@@ -14,11 +14,17 @@
 #define LUI_ADDRESS_BYTES 16
 
 /* calls-session.c: a file descriptor of the session */
+/*
+ * One try of LUI_CREATE_SESSION or LUI_RETRIEVE_SESSION at that node. -ETXTBSY:
+ * somebody has it open; -ENODEV: there is none
+ */
+int lui_node_call(const char *node, unsigned long call, const char *name);
+/* At LUI_NODE, tried for 5 seconds. */
 int lui_node_create(const char *name);
 int lui_node_retrieve(const char *name);
 
 int lui_session_name(int session, char name[LU_NAME_BYTES]);
-/* LU_OUT or LU_IN. A kernel that cannot be asked is tried. */
+/* LU_OUT or LU_IN, also of a kernel that cannot be asked. */
 int lui_session_direction(int session);
 /* How many there are. */
 int lui_session_files(int session, struct lu_file *files, unsigned int room);

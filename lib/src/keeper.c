@@ -6,34 +6,19 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "broker.h"
 #include "calls.h"
 #include "error.h"
+#include "message.h"
 #include "session.h"
 
-#define LISTEN_FDS_START 3
 #define LUOD_TIMEOUT_S 30
-
-static long number(const char *name)
-{
-	const char *text = secure_getenv(name);
-	char *end;
-	long val;
-
-	if (!text || !*text)
-		return 0;
-	val = strtol(text, &end, 10);
-	return *end ? 0 : val;
-}
 
 /* A file descriptor that is the caller's from then on; it was passed to nobody else. */
 static int adopt_stored(int fd, enum lu_direction direction)
@@ -51,15 +36,15 @@ static int adopt_stored(int fd, enum lu_direction direction)
 int lui_stored(const char *name, enum lu_direction direction)
 {
 	const char *names = secure_getenv("LISTEN_FDNAMES");
-	long count = number("LISTEN_FDS");
+	long count = lui_number(secure_getenv("LISTEN_FDS"));
 
-	if (!names || number("LISTEN_PID") != getpid())
+	if (!names || lui_number(secure_getenv("LISTEN_PID")) != getpid())
 		return -ENOENT;
 	for (long i = 0; i < count && *names; i++) {
 		size_t len = strcspn(names, ":");
 
 		if (len == strlen(name) && !strncmp(names, name, len)) {
-			int fd = adopt_stored(LISTEN_FDS_START + i, direction);
+			int fd = adopt_stored(LUI_PASSED_FIRST + i, direction);
 
 			if (fd >= 0)
 				return fd;
@@ -67,65 +52,6 @@ int lui_stored(const char *name, enum lu_direction direction)
 		names += len + (names[len] == ':');
 	}
 	return -ENOENT;
-}
-
-/* With @fd, if it is not negative, as the message's right. */
-static int send_with(int sock, void *data, size_t length, int fd,
-		     struct sockaddr_un *to, socklen_t to_length)
-{
-	union {
-		char room[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = { 0 };
-	struct iovec iov = { .iov_base = data, .iov_len = length };
-	struct msghdr msg = {
-		.msg_name = to,
-		.msg_namelen = to_length,
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-	};
-	ssize_t sent;
-
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.room;
-		msg.msg_controllen = sizeof(control.room);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	sent = sendmsg(sock, &msg, MSG_NOSIGNAL);
-	if (sent < 0)
-		return -errno;
-	return (size_t)sent == length ? 0 : -EMSGSIZE;
-}
-
-/* The first file descriptor that came along, others are closed; -1 for none. */
-static int received_fd(struct msghdr *msg)
-{
-	int first = -1;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-	     c = CMSG_NXTHDR(msg, c)) {
-		size_t count;
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (first < 0)
-				first = fd;
-			else
-				close(fd);
-		}
-	}
-	return first;
 }
 
 static int receive_reply(int sock, struct lu_broker_reply *reply, int *ret_fd)
@@ -145,7 +71,8 @@ static int receive_reply(int sock, struct lu_broker_reply *reply, int *ret_fd)
 
 	if (got < 0)
 		return -errno;
-	*ret_fd = received_fd(&msg);
+	*ret_fd = -1;
+	lui_received(&msg, ret_fd, 1);
 	if (got == sizeof(*reply) && reply->magic == LU_BROKER_MAGIC &&
 	    reply->version == LU_BROKER_VERSION && reply->code <= 0) {
 		reply->text[sizeof(reply->text) - 1] = 0;
@@ -202,7 +129,7 @@ static int luod_ask(enum lu_broker_op op, const char *name, int fd,
 				"luod does not run; start luod.service, or make this a systemd service with LUOSession= or FileDescriptorStoreMax=");
 	if (sock < 0)
 		return lui_fail_system(err, sock, NULL, "luod");
-	rc = send_with(sock, &request, sizeof(request), fd, NULL, 0);
+	rc = lui_send(sock, &request, sizeof(request), fd, NULL, 0);
 	if (!rc)
 		rc = receive_reply(sock, &reply, &got);
 	close(sock);
@@ -237,25 +164,16 @@ int lui_luod_get(const char *name, enum lu_direction direction,
 /* One datagram to the service manager. */
 static int notify(const char *text, int fd)
 {
-	const char *path = secure_getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	socklen_t length;
-	char copy[256];
+	struct lui_address to;
 	int sock, rc;
 
-	if (!path || (*path != '/' && *path != '@'))
-		return -ENOTCONN;
-	if (strlen(path) >= sizeof(to.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(to.sun_path, path);
-	length = offsetof(struct sockaddr_un, sun_path) + strlen(path);
-	if (*path == '@')
-		to.sun_path[0] = 0;
+	rc = lui_notify_address(secure_getenv("NOTIFY_SOCKET"), &to);
+	if (rc)
+		return rc;
 	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
-	snprintf(copy, sizeof(copy), "%s", text);
-	rc = send_with(sock, copy, strlen(copy), fd, &to, length);
+	rc = lui_send(sock, text, strlen(text), fd, &to, 0);
 	close(sock);
 	return rc;
 }
@@ -263,7 +181,7 @@ static int notify(const char *text, int fd)
 /* systemd sets this since 254 for a service that has a store. */
 static int has_store(void)
 {
-	return number("FDSTORE") > 0;
+	return lui_number(secure_getenv("FDSTORE")) > 0;
 }
 
 /* What systemd takes for the name of a file, see sd_notify(3) */

@@ -51,12 +51,10 @@ static int explain_node(int rc, const char *name, struct lu_error *err)
 				"somebody keeps " LUI_NODE
 				" open; 'luctl check' says who");
 	case -ENOENT:
+		return lui_fail(err, rc, LU_WHY_SYSTEM, name,
+				"no session '%s' came from the kernel before, or it is finished",
+				name);
 	case -ENODEV:
-	case -ENXIO:
-		if (!access(LUI_NODE, F_OK))
-			return lui_fail(err, -ENOENT, LU_WHY_SYSTEM, name,
-					"no session '%s' came from the kernel before, or it is finished",
-					name);
 		return lui_fail(err, -ENOTSUP, LU_WHY_UNSUPPORTED, LUI_NODE,
 				"there is no " LUI_NODE
 				"; the kernel needs CONFIG_LIVEUPDATE and liveupdate=on");

@@ -6,23 +6,25 @@
 #   make -f luod.mk luod      $(LO)/luod, with ASan and UBSan unless SANITIZE=
 #   make -f luod.mk fuzz      $(LO)/fuzz, with libFuzzer, which takes clang
 #
-# SOURCES=  where luod's are, if not where they belong
+# SOURCES=, SHARED=  where luod's are and what it has of the library, if not where
+#                    they belong
 
 TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../../..)
 include $(TOP)/user.mk
 
 LO := $(OUT)/luod-test
 SOURCES ?= $(TOP)/luod
+SHARED ?= $(TOP)/lib/src
 SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_CC ?= clang
 STANDIN := $(TOP)/tests/unit/user/luo-standin.c
 FUZZ := $(addprefix $(TOP)/tests/fuzz/,luod.c closer-now.c)
 WRAP := -Wl,--wrap=open,--wrap=ioctl,--wrap=readlink
 
-FLAGS := $(USER_CFLAGS) -I$(SOURCES) -I$(TOP)/lib/src -Wno-unused-parameter \
+FLAGS := $(USER_CFLAGS) -I$(SOURCES) -I$(SHARED) -Wno-unused-parameter \
 	-O1 -g -U_FORTIFY_SOURCE -fno-omit-frame-pointer -pthread
-FILES := $(wildcard $(SOURCES)/*.c)
-READ := $(FILES) $(wildcard $(SOURCES)/*.h) $(wildcard $(TOP)/lib/src/*.h) $(STANDIN)
+FILES := $(wildcard $(SOURCES)/*.c) $(SHARED)/calls-session.c $(SHARED)/message.c
+READ := $(FILES) $(wildcard $(SOURCES)/*.h) $(wildcard $(SHARED)/*.h) $(STANDIN)
 
 luod: $(LO)/luod
 fuzz: $(LO)/fuzz
