@@ -99,7 +99,7 @@ static void attached(void)
 	CHECK_RC(lu_guest_bind(g, &err), 0);
 	CHECK_RC(lu_hwpt_restored(lu_guest_fd(g, "iommu"),
 				  LU_TOKEN_PLAN + 3, &restored), 0);
-	CHECK_RC(standin_attach(lu_guest_fd(g, "nic"), restored), 0);
+	CHECK_RC(lui_device_attach(lu_guest_fd(g, "nic"), restored), 0);
 	CHECK_RC(lu_guest_rebuild(g, &err), 0);
 	CHECK_RC(lu_guest_destroy(g, &err), -EBUSY);
 	CHECK(err.why == LU_WHY_ATTACHED && !strcmp(err.subject, "nic"));
@@ -107,36 +107,14 @@ static void attached(void)
 	leave(g, s);
 }
 
-/* Pieces that lie beside each other are mapped as one. */
-static void largest_ranges(void)
+/* All that the guest maps is there again, as two ranges. */
+static void check_two_maps(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
 	struct lu_session *s;
 	struct lu_guest *g;
-	struct lu_plan *p;
-	struct vmm vmm;
 	uint32_t hwpt;
-	int kept;
 
-	vmm_start(&vmm);
-	CHECK_RC(lu_plan_new(&p), 0);
-	CHECK_RC(lu_plan_memfd(p, "ram", vmm.ram), 0);
-	CHECK_RC(lu_plan_iommufd(p, "iommu", vmm.iommufd), 0);
-	CHECK_RC(lu_plan_hwpt(p, "gpa", "iommu", vmm.hwpt, 0), 0);
-	for (unsigned int i = 0; i < 16; i++)
-		CHECK_RC(lu_plan_map(p, "gpa", (15 - i) * 4 * PAGE, 4 * PAGE,
-				     "ram", (15 - i) * 4 * PAGE,
-				     i < 8 ? LU_READ : LU_READ | LU_WRITE),
-			 0);
-	CHECK_RC(lu_plan_device(p, "nic", vmm.device, "gpa", BDF), 0);
-	CHECK_RC(lu_session_create("vm", &s, &err), 0);
-	CHECK_RC(lu_plan_preserve(p, s, &err), 0);
-	kept = dup(lu_session_fd(s));
-	lu_session_free(s);
-	lu_plan_free(p);
-	vmm_end(&vmm);
-	standin_kexec();
-	close(kept);
 	g = arrive(&s, &err);
 	CHECK_RC(lu_guest_restore(g, 0, &err), 0);
 	CHECK_RC(lu_guest_hwpt(g, "gpa", NULL, &hwpt), 0);
@@ -144,26 +122,38 @@ static void largest_ranges(void)
 	leave(g, s);
 }
 
+/* Pieces that lie beside each other are mapped as one. */
+static void largest_ranges(void)
+{
+	struct lu_plan *p;
+	struct vmm vmm;
+
+	vmm_start(&vmm);
+	p = vmm_plan_bare(&vmm);
+	for (unsigned int i = 0; i < 16; i++)
+		CHECK_RC(lu_plan_map(p, "gpa", (15 - i) * 4 * PAGE, 4 * PAGE,
+				     "ram", (15 - i) * 4 * PAGE,
+				     i < 8 ? LU_READ : LU_READ | LU_WRITE),
+			 0);
+	CHECK_RC(lu_plan_device(p, "nic", vmm.device, "gpa", BDF), 0);
+	vmm_hand_over(&vmm, p, "vm");
+	check_two_maps();
+}
+
 /* BARs that devices reach are mapped again, as dma-bufs of the new kernel. */
 static void bars(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
-	struct lu_session *s;
-	struct lu_guest *g;
 	struct lu_plan *p;
 	struct vmm vmm;
-	uint32_t hwpt;
-	int buf, kept;
+	int buf;
 
 	vmm_start(&vmm);
-	buf = standin_dmabuf(vmm.device);
-	CHECK_RC(standin_map(vmm.iommufd, vmm.ioas, 1ul << 32, PAGE, buf, 0,
+	buf = lui_device_dmabuf(vmm.device, 0, 0, PAGE);
+	CHECK_RC(lui_map_file(vmm.iommufd, vmm.ioas, 1ul << 32, PAGE, buf, 0,
 			     LU_READ | LU_WRITE), 0);
 	close(buf);
-	CHECK_RC(lu_plan_new(&p), 0);
-	CHECK_RC(lu_plan_memfd(p, "ram", vmm.ram), 0);
-	CHECK_RC(lu_plan_iommufd(p, "iommu", vmm.iommufd), 0);
-	CHECK_RC(lu_plan_hwpt(p, "gpa", "iommu", vmm.hwpt, 0), 0);
+	p = vmm_plan_bare(&vmm);
 	CHECK_RC(lu_plan_device(p, "nic", vmm.device, "gpa", BDF), 0);
 	CHECK_RC(lu_plan_maps(p, "gpa", vmm.ioas, &err), -EINVAL);
 	CHECK(err.why == LU_WHY_MEMORY && strstr(err.text, "lu_plan_bar"));
@@ -174,19 +164,8 @@ static void bars(void)
 	CHECK_RC(lu_plan_bar(p, "gpa", 1ul << 32, PAGE, "nic", 0, 0,
 			     LU_READ | LU_WRITE), 0);
 	CHECK_RC(lu_plan_maps(p, "gpa", vmm.ioas, &err), 0);
-	CHECK_RC(lu_session_create("vm", &s, &err), 0);
-	CHECK_RC(lu_plan_preserve(p, s, &err), 0);
-	kept = dup(lu_session_fd(s));
-	lu_session_free(s);
-	lu_plan_free(p);
-	vmm_end(&vmm);
-	standin_kexec();
-	close(kept);
-	g = arrive(&s, &err);
-	CHECK_RC(lu_guest_restore(g, 0, &err), 0);
-	CHECK_RC(lu_guest_hwpt(g, "gpa", NULL, &hwpt), 0);
-	CHECK(standin_maps(lu_guest_fd(g, "iommu"), hwpt) == 2);
-	leave(g, s);
+	vmm_hand_over(&vmm, p, "vm");
+	check_two_maps();
 }
 
 static void driver_late(void)

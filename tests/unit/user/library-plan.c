@@ -171,10 +171,7 @@ static void maps(void)
 	struct vmm vmm;
 
 	vmm_start(&vmm);
-	CHECK_RC(lu_plan_new(&p), 0);
-	CHECK_RC(lu_plan_memfd(p, "ram", vmm.ram), 0);
-	CHECK_RC(lu_plan_iommufd(p, "iommu", vmm.iommufd), 0);
-	CHECK_RC(lu_plan_hwpt(p, "gpa", "iommu", vmm.hwpt, 0), 0);
+	p = vmm_plan_bare(&vmm);
 	CHECK_RC(lu_plan_maps(p, "none", vmm.ioas, &err), -ENOENT);
 	CHECK_RC(lu_plan_maps(p, "gpa", vmm.ioas, &err), 0);
 	CHECK_RC(lu_plan_check(p, &err), 0);

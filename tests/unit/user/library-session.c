@@ -259,6 +259,44 @@ static void store(void)
 	close(sock);
 }
 
+/* The kernel refuses, and then the keeper does: all stays as it is until undone. */
+static void keeper_gone(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct sockaddr_un to;
+	struct lu_session *s;
+	struct lu_plan *p;
+	struct vmm vmm;
+	int sock;
+
+	vmm_start(&vmm);
+	standin_map_other(vmm.iommufd, vmm.ioas, 1ul << 32, PAGE);
+	p = vmm_plan(&vmm);
+	sock = manager(&to);
+	setenv("NOTIFY_SOCKET", to.sun_path, 1);
+	setenv("FDSTORE", "8", 1);
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	CHECK_RC(lu_session_park(s, &err), 0);
+	heard(sock, "FDNAME=vm", true);
+	close(sock);
+	CHECK_RC(lu_plan_preserve(p, s, &err), -EINVAL);
+	CHECK(err.why == LU_WHY_MEMORY && lu_session_fd(s) >= 0);
+	CHECK(standin_preserved() == 2);
+	CHECK_RC(lu_plan_undo(p, s, &err), -ECONNREFUSED);
+	CHECK(err.why == LU_WHY_KEEPER && standin_preserved());
+	sock = manager(&to);
+	CHECK_RC(lu_plan_undo(p, s, &err), 0);
+	heard(sock, "FDSTOREREMOVE=1\nFDNAME=vm", false);
+	CHECK(!standin_preserved() && !standin_marked());
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("FDSTORE");
+	unlink(to.sun_path);
+	close(sock);
+	lu_session_free(s);
+	lu_plan_free(p);
+	vmm_end(&vmm);
+}
+
 const struct test session_tests[] = {
 	{ "support", support },
 	{ "session-names", names },
@@ -269,5 +307,6 @@ const struct test session_tests[] = {
 	{ "unasked", unasked },
 	{ "stored", stored },
 	{ "store", store },
+	{ "keeper-gone", keeper_gone },
 	{ NULL, NULL },
 };

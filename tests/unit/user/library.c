@@ -52,14 +52,15 @@ void vmm_start(struct vmm *vmm)
 	CHECK(pwrite(vmm->ram, "guest", 5, PAGE) == 5);
 	vmm->iommufd = standin_iommufd();
 	vmm->device = standin_device(BDF);
-	CHECK_RC(standin_bind(vmm->device, vmm->iommufd, &vmm->devid), 0);
-	CHECK_RC(standin_ioas(vmm->iommufd, &vmm->ioas), 0);
-	CHECK_RC(standin_map(vmm->iommufd, vmm->ioas, 0, RAM_BYTES, vmm->ram, 0,
+	CHECK_RC(lui_device_bind(vmm->device, vmm->iommufd, &vmm->devid), 0);
+	CHECK_RC(lui_ioas_alloc(vmm->iommufd, &vmm->ioas), 0);
+	CHECK_RC(lui_map_file(vmm->iommufd, vmm->ioas, 0, RAM_BYTES, vmm->ram, 0,
 			     LU_READ | LU_WRITE),
 		 0);
-	CHECK_RC(standin_hwpt(vmm->iommufd, vmm->devid, vmm->ioas, &vmm->hwpt),
+	CHECK_RC(lui_hwpt_alloc(vmm->iommufd, vmm->devid, vmm->ioas, 0,
+				&vmm->hwpt),
 		 0);
-	CHECK_RC(standin_attach(vmm->device, vmm->hwpt), 0);
+	CHECK_RC(lui_device_attach(vmm->device, vmm->hwpt), 0);
 }
 
 void vmm_end(struct vmm *vmm)
@@ -69,15 +70,22 @@ void vmm_end(struct vmm *vmm)
 	close(vmm->device);
 }
 
-struct lu_plan *vmm_plan(const struct vmm *vmm)
+struct lu_plan *vmm_plan_bare(const struct vmm *vmm)
 {
 	struct lu_plan *p;
 
 	CHECK_RC(lu_plan_new(&p), 0);
 	CHECK_RC(lu_plan_memfd(p, "ram", vmm->ram), 0);
-	CHECK_RC(lu_plan_blob(p, "vcpu", "state", 5), 0);
 	CHECK_RC(lu_plan_iommufd(p, "iommu", vmm->iommufd), 0);
 	CHECK_RC(lu_plan_hwpt(p, "gpa", "iommu", vmm->hwpt, 0), 0);
+	return p;
+}
+
+struct lu_plan *vmm_plan(const struct vmm *vmm)
+{
+	struct lu_plan *p = vmm_plan_bare(vmm);
+
+	CHECK_RC(lu_plan_blob(p, "vcpu", "state", 5), 0);
 	CHECK_RC(lu_plan_map(p, "gpa", 0, RAM_BYTES, "ram", 0,
 			     LU_READ | LU_WRITE),
 		 0);
@@ -85,24 +93,28 @@ struct lu_plan *vmm_plan(const struct vmm *vmm)
 	return p;
 }
 
-void vmm_jump(const char *name)
+void vmm_hand_over(struct vmm *vmm, struct lu_plan *plan, const char *name)
 {
 	struct lu_session *session;
-	struct lu_plan *plan;
-	struct vmm vmm;
 	int kept;
 
-	vmm_start(&vmm);
-	plan = vmm_plan(&vmm);
 	CHECK_RC(lu_session_create(name, &session, NULL), 0);
 	CHECK_RC(lu_plan_preserve(plan, session, NULL), 0);
 	/* Somebody keeps it. */
 	kept = dup(lu_session_fd(session));
 	lu_session_free(session);
 	lu_plan_free(plan);
-	vmm_end(&vmm);
+	vmm_end(vmm);
 	standin_kexec();
 	close(kept);
+}
+
+void vmm_jump(const char *name)
+{
+	struct vmm vmm;
+
+	vmm_start(&vmm);
+	vmm_hand_over(&vmm, vmm_plan(&vmm), name);
 }
 
 static bool wanted(const char *name, char **names)

@@ -6,6 +6,7 @@
 #include <liveupdate.h>
 #include <stdbool.h>
 
+#include "../../../lib/src/calls.h"
 #include "stand-in.h"
 
 #define PAGE 4096ul
@@ -44,9 +45,16 @@ struct vmm {
 
 void vmm_start(struct vmm *vmm);
 void vmm_end(struct vmm *vmm);
+/* Its memory and its HWPT, but not what that maps. */
+struct lu_plan *vmm_plan_bare(const struct vmm *vmm);
 /* Everything but a session. */
 struct lu_plan *vmm_plan(const struct vmm *vmm);
-/* All of it up to the jump, and that. */
+/*
+ * Preserves it in a session of that name and jumps. The plan and the VMM are gone
+ * then, as their process would be.
+ */
+void vmm_hand_over(struct vmm *vmm, struct lu_plan *plan, const char *session);
+/* The same with a VMM of its own and everything of it. */
 void vmm_jump(const char *session);
 
 /* Files that are open, but those of the stand-in. */

@@ -335,54 +335,6 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 	return -1;
 }
 
-/* What a VMM does */
-
-int standin_bind(int device, int iommufd, uint32_t *ret_devid)
-{
-	struct lui_device_bind cmd = { .iommufd = iommufd };
-	int rc = call(device, LUI_DEVICE_BIND, &cmd);
-
-	*ret_devid = cmd.out_devid;
-	return rc;
-}
-
-int standin_attach(int device, uint32_t hwpt)
-{
-	struct lui_device_attach cmd = { .pt_id = hwpt };
-
-	return call(device, LUI_DEVICE_ATTACH, &cmd);
-}
-
-int standin_dmabuf(int device)
-{
-	return call(device, LUI_DEVICE_FEATURE, NULL);
-}
-
-int standin_ioas(int iommufd, uint32_t *ret_ioas)
-{
-	struct lui_ioas_alloc cmd = { 0 };
-	int rc = call(iommufd, LUI_IOAS_ALLOC, &cmd);
-
-	*ret_ioas = cmd.out_ioas_id;
-	return rc;
-}
-
-int standin_map(int iommufd, uint32_t ioas, uint64_t iova, uint64_t length,
-		int fd, uint64_t offset, uint32_t prot)
-{
-	struct lui_ioas_map_file cmd = {
-		.flags = (prot & LU_READ ? LUI_MAP_READABLE : 0) |
-			 (prot & LU_WRITE ? LUI_MAP_WRITEABLE : 0),
-		.ioas_id = ioas,
-		.fd = fd,
-		.start = offset,
-		.length = length,
-		.iova = iova,
-	};
-
-	return call(iommufd, LUI_IOAS_MAP_FILE, &cmd);
-}
-
 void standin_map_other(int iommufd, uint32_t ioas, uint64_t iova,
 		       uint64_t length)
 {
@@ -394,16 +346,6 @@ void standin_map_other(int iommufd, uint32_t ioas, uint64_t iova,
 		.type = LUI_MAP_BY_ADDRESS,
 		.prot = LUI_MAP_READABLE,
 	};
-}
-
-int standin_hwpt(int iommufd, uint32_t devid, uint32_t ioas,
-		 uint32_t *ret_hwpt)
-{
-	struct lui_hwpt_alloc cmd = { .dev_id = devid, .pt_id = ioas };
-	int rc = call(iommufd, LUI_HWPT_ALLOC, &cmd);
-
-	*ret_hwpt = cmd.out_hwpt_id;
-	return rc;
 }
 
 /* What has become of it */

@@ -23,19 +23,9 @@ void standin_kexec(void);
 int standin_iommufd(void);
 int standin_device(const char *address);
 
-/* What a VMM does with them; 0 or -errno. */
-int standin_bind(int device, int iommufd, uint32_t *ret_devid);
-int standin_attach(int device, uint32_t hwpt);
-int standin_ioas(int iommufd, uint32_t *ret_ioas);
-int standin_map(int iommufd, uint32_t ioas, uint64_t iova, uint64_t length,
-		int fd, uint64_t offset, uint32_t prot);
-/* A dma-buf of a BAR, its file descriptor. */
-int standin_dmabuf(int device);
 /* Something that is no memory of a memfd. */
 void standin_map_other(int iommufd, uint32_t ioas, uint64_t iova,
 		       uint64_t length);
-int standin_hwpt(int iommufd, uint32_t devid, uint32_t ioas,
-		 uint32_t *ret_hwpt);
 
 /* Does the kernel know the calls of LU_CAN_ASK, those of iommufd? Both at first. */
 void standin_can(bool ask, bool iommu);

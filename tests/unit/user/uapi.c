@@ -2,7 +2,9 @@
 /* The library's own copy of the kernel's interface is equal to it: compiled only. */
 #include <stddef.h>
 #include <linux/iommufd.h>
+#include <linux/iommufd-liveupdate.h>
 #include <linux/liveupdate.h>
+#include <linux/liveupdate-info.h>
 #include <linux/vfio.h>
 
 #include "../../../lib/src/uapi.h"
@@ -51,7 +53,6 @@ SAME(sizeof(struct lui_ioas_map_file), sizeof(struct iommu_ioas_map_file));
 AT(lui_ioas_map_file, start, iommu_ioas_map_file, start);
 AT(lui_ioas_map_file, iova, iommu_ioas_map_file, iova);
 
-#ifdef IOMMU_HWPT_LU_PRESERVE
 SAME(LUI_HWPT_PRESERVE, IOMMU_HWPT_LU_PRESERVE);
 SAME(LUI_HWPT_UNPRESERVE, IOMMU_HWPT_LU_UNPRESERVE);
 SAME(LUI_HWPT_RESTORE, IOMMU_HWPT_LU_RESTORE);
@@ -60,9 +61,7 @@ SAME(sizeof(struct lui_hwpt_unpreserve),
      sizeof(struct iommu_hwpt_lu_unpreserve));
 SAME(sizeof(struct lui_hwpt_restore), sizeof(struct iommu_hwpt_lu_restore));
 AT(lui_hwpt_restore, token, iommu_hwpt_lu_restore, token);
-#endif
 
-#ifdef LIVEUPDATE_SESSION_GET_INFO
 SAME(LUI_GET_INFO, LIVEUPDATE_SESSION_GET_INFO);
 SAME(sizeof(struct lui_info), sizeof(struct liveupdate_session_get_info));
 AT(lui_info, files, liveupdate_session_get_info, files);
@@ -72,15 +71,12 @@ SAME(sizeof(struct lu_file), sizeof(struct liveupdate_file_info));
 AT(lu_file, handler, liveupdate_file_info, compatible);
 SAME((int)LU_FILE_TAKEN, (int)LIVEUPDATE_FILE_RETRIEVED);
 SAME((int)LU_FILE_UNCLAIMED, (int)LIVEUPDATE_FILE_UNCLAIMED);
-#endif
 
-#ifdef IOMMU_IOAS_LU_MAPS
 SAME(LUI_IOAS_MAPS, IOMMU_IOAS_LU_MAPS);
 SAME(sizeof(struct lui_ioas_maps), sizeof(struct iommu_ioas_lu_maps));
 SAME(sizeof(struct lui_map), sizeof(struct iommu_lu_map));
 AT(lui_map, type, iommu_lu_map, type);
 AT(lui_map, dev, iommu_lu_map, dev);
-#endif
 
 SAME(LUI_DEVICE_GET_INFO, VFIO_DEVICE_GET_INFO);
 SAME(LUI_DEVICE_BIND, VFIO_DEVICE_BIND_IOMMUFD);
