@@ -8,45 +8,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <keep.h>
 
+#include "luod.h"
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
-#include "tool.h"
 #include "traffic.h"
 #include "wire.h"
 
 #define TEXT "kept as it was"
 #define STATE "of the virtual CPUs"
-#define SOCKET "/run/luod/socket"
-#define TRIES 6000
-#define WAIT_US 10000
 
 /* memfd.c, under another name */
 int example_memfd(int argc, char **argv);
 
 static struct vm vm;
-
-static int start_luod(void)
-{
-	static const char *const argv[] = { "luod", NULL };
-	struct stat st;
-
-	mkdir("/run", 0755);
-	if (lost("luod", tool_start(argv)))
-		return -1;
-	for (int i = 0; i < TRIES; i++) {
-		if (!stat(SOCKET, &st))
-			return 0;
-		usleep(WAIT_US);
-	}
-	return lost("luod-socket", -ETIMEDOUT);
-}
 
 /* Does it in a process of its own, which has ended when this returns. */
 static int in_child(const char *name, int (*act)(void *arg), void *arg)
@@ -159,7 +139,7 @@ static int stage_first(unsigned int stage)
 
 	owner_plan(&plan, "vm1");
 	owner_plan_only(&plan, CARDS);
-	if (start_luod() || owner_begin(&vm, &plan) || hand_over() ||
+	if (luod_start() < 0 || owner_begin(&vm, &plan) || hand_over() ||
 	    owner_load(&vm, stage))
 		return -1;
 	return owner_jump();
@@ -167,7 +147,7 @@ static int stage_first(unsigned int stage)
 
 static int stage_between(unsigned int stage)
 {
-	if (start_luod() || take_back("-2") || hand_over() ||
+	if (luod_start() < 0 || take_back("-2") || hand_over() ||
 	    owner_load(&vm, stage))
 		return -1;
 	return owner_jump();
@@ -178,7 +158,7 @@ static int stage_last(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	rc = start_luod() || take_back("-3") ? -1 : 0;
+	rc = luod_start() < 0 || take_back("-3") ? -1 : 0;
 	return owner_end(&vm, rc);
 }
 

@@ -13,13 +13,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <liveupdate.h>
 
 #include "library.h"
+#include "luod.h"
 #include "owner.h"
 #include "reap.h"
 #include "report.h"
@@ -28,7 +28,6 @@
 #include "traffic.h"
 #include "wire.h"
 
-#define SOCKET "/run/luod/socket"
 #define OWNER 1000
 #define OTHER 1001
 #define SESSION "vm1"
@@ -36,32 +35,8 @@
 #define LOST "lost"
 #define KERNELS_LOST "1000.lost"
 #define RATE 300
-#define TRIES 6000
-#define WAIT_US 10000
 
 static struct vm vm;
-
-static pid_t start_luod(void)
-{
-	/* systemd would spare it by this name, which changes nothing else. */
-	static const char *const argv[] = { "luod", "--wait=10000", NULL };
-	struct stat st;
-	pid_t pid;
-
-	mkdir("/run", 0755);
-	unlink(SOCKET);
-	pid = tool_start(argv);
-	if (lost("luod", pid))
-		return pid;
-	for (int i = 0; i < TRIES; i++) {
-		/* Everybody may connect, and then it listens */
-		if (!stat(SOCKET, &st) && st.st_mode & 002)
-			return pid;
-		usleep(WAIT_US);
-	}
-	lost("luod-socket", -ETIMEDOUT);
-	return -ETIMEDOUT;
-}
 
 /* As another user, who has none of root's rights, for as long as it takes. */
 static int as_user(uid_t uid, int (*act)(void *arg), void *arg)
@@ -146,7 +121,7 @@ static int keep_memory_and_die(void *arg)
 
 static int killed_luod(void)
 {
-	pid_t luod = start_luod();
+	pid_t luod = luod_start();
 
 	if (luod < 0 || !perish("lost", keep_memory_and_die, NULL))
 		return -1;
@@ -185,7 +160,7 @@ static int give_away(void *stage)
 static int keeper_old(unsigned int stage)
 {
 	traffic_rate(RATE);
-	if (killed_luod() || start_luod() < 0)
+	if (killed_luod() || luod_start() < 0)
 		return -1;
 	check_rc("no-leave", as_user(OTHER, acquire_in, SESSION), -ENOENT);
 	if (!perish("owner", give_away, &stage))
@@ -237,7 +212,7 @@ static int keeper_new(unsigned int stage)
 	int rc;
 
 	(void)stage;
-	if (start_luod() < 0)
+	if (luod_start() < 0)
 		return -1;
 	check_other("before");
 	if (!perish("early", take_and_die, SESSION))

@@ -141,29 +141,20 @@ int library_reclaim(struct vm *vm)
 	return owner_serve(vm);
 }
 
+static int swap_all(struct vm *vm)
+{
+	struct lu_error err = LU_ERROR_INIT;
+
+	return failed(vm, "swap", lu_guest_swap(vm->guest, &err), &err) ? -1 : 0;
+}
+
 int library_swap(struct vm *vm)
 {
 	struct lu_error err = LU_ERROR_INIT;
-	uint64_t errors;
-	int rc;
+	int rc = lu_guest_rebuild(vm->guest, &err);
 
-	rc = lu_guest_rebuild(vm->guest, &err);
-	if (failed(vm, "rebuild", rc, &err))
-		return -1;
-	/* So that the swap happens in the middle of traffic. */
-	if (!check(owner_tag(vm, "traffic-restored"), owner_all_work(vm, 50),
-		   "all devices work under the restored translations"))
-		return -1;
-	errors = vm_errors(vm);
-	rc = lu_guest_swap(vm->guest, &err);
-	if (failed(vm, "swap", rc, &err))
-		return -1;
-	event("swapped");
-	if (!check(owner_tag(vm, "traffic-swapped"), owner_all_work(vm, 500),
-		   "all devices work under the new translations"))
-		return -1;
-	value(owner_tag(vm, "swap_frames_lost"), vm_errors(vm) - errors);
-	return 0;
+	return failed(vm, "rebuild", rc, &err) ? -1 :
+						 owner_swap_by(vm, swap_all);
 }
 
 int library_finish(struct vm *vm)

@@ -271,18 +271,16 @@ int owner_reclaim(struct vm *vm)
 	return owner_serve(vm);
 }
 
-int owner_swap(struct vm *vm)
+int owner_swap_by(struct vm *vm, int (*swap)(struct vm *vm))
 {
 	uint64_t errors;
 
-	if (lost("remap", vm_remap(vm)))
-		return -1;
 	/* So that the swap happens in the middle of traffic. */
 	if (!check(owner_tag(vm, "traffic-restored"), owner_all_work(vm, 50),
 		   "all devices work under the restored translations"))
 		return -1;
 	errors = vm_errors(vm);
-	if (lost("swap", vm_attach(vm, vm->hwpt)))
+	if (swap(vm))
 		return -1;
 	event("swapped");
 	if (!check(owner_tag(vm, "traffic-swapped"), owner_all_work(vm, 500),
@@ -290,6 +288,16 @@ int owner_swap(struct vm *vm)
 		return -1;
 	value(owner_tag(vm, "swap_frames_lost"), vm_errors(vm) - errors);
 	return 0;
+}
+
+static int swap_all(struct vm *vm)
+{
+	return lost("swap", vm_attach(vm, vm->hwpt)) ? -1 : 0;
+}
+
+int owner_swap(struct vm *vm)
+{
+	return lost("remap", vm_remap(vm)) ? -1 : owner_swap_by(vm, swap_all);
 }
 
 int owner_release(struct vm *vm)

@@ -41,6 +41,8 @@ int owner_serve(struct vm *vm);
 /* Each device still makes transfers: a share of @frames more. */
 bool owner_all_work(struct vm *vm, unsigned int frames);
 int owner_swap(struct vm *vm);
+/* The same when the new translations are there; @swap attaches, and tells of failure. */
+int owner_swap_by(struct vm *vm, int (*swap)(struct vm *vm));
 int owner_release(struct vm *vm);
 
 /* Waits until the reads in flight have completed. */
