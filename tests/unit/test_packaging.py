@@ -29,7 +29,7 @@ class Files(unittest.TestCase):
 
     def test_no_mirror_is_named(self):
         for file in (ROOT / "packaging").rglob("*"):
-            if file.is_file() and file.name != "copyright":
+            if file.is_file():
                 self.assertNotRegex(file.read_text(), r"(https?|ftp)://", str(file))
 
 
