@@ -71,7 +71,7 @@ chaos: COUNT := $(if $(filter file,$(origin COUNT)),20,$(COUNT))
 chaos: kernel
 	@tests/vm/chaos --kernel build/kernel-lu --seed $(SEED) --count $(COUNT)
 
-user: setup
+user: tools
 	@set -e; for part in lib luctl luod; do $(MAKE) -s -C $$part all; done
 
 deb:
@@ -87,7 +87,7 @@ fuzz-user: tools
 	@build/user/luod-test/fuzz -max_total_time=$(SECONDS) \
 		-artifact_prefix=build/fuzz-user/ build/fuzz-user/luod tests/fuzz/luod
 	@build/user/test/map-fuzz -max_total_time=$(SECONDS) \
-		-artifact_prefix=build/fuzz-user/ build/fuzz-user/map
+		-artifact_prefix=build/fuzz-user/ build/fuzz-user/map tests/fuzz/map
 
 bench:
 	@scripts/setup bench
