@@ -16,7 +16,7 @@ help:
 	@echo "make fuzz          broken handovers, read under KASAN: COUNT= of them, from SEED="
 	@echo "make fuzz-user     broken messages for luod, broken maps for the library: SECONDS= of each"
 	@echo "make chaos         random machines and events: COUNT= of them (20), from SEED="
-	@echo "make user          libliveupdate, luctl, luod and their man pages, in build/user/"
+	@echo "make user          libliveupdate, luctl, luod, lu-qemu, man pages, in build/user/"
 	@echo "make deb           Debian packages of these, in build/deb/"
 	@echo "make bench         what it costs, in instructions, in build/bench/"
 	@echo "make shell         a console on the patched kernel, devices bound"
@@ -72,7 +72,7 @@ chaos: kernel
 	@tests/vm/chaos --kernel build/kernel-lu --seed $(SEED) --count $(COUNT)
 
 user: tools
-	@set -e; for part in lib luctl luod; do $(MAKE) -s -C $$part all; done
+	@set -e; for part in lib luctl luod vmm; do $(MAKE) -s -C $$part all; done
 
 deb:
 	@scripts/setup packages

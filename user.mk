@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# What the Makefiles of lib/, luctl/ and luod/ have in common. Each sets TOP, and
+# What the Makefiles of lib/, luctl/, luod/ and vmm/ have in common. Each sets TOP, and
 # is run by itself as well as from the top.
 #
 # OUT=     where to build (build/user)

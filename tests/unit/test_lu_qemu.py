@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lu-qemu with a real QEMU, whose guest runs on whatever is refused. [E7]
+
+There is no kernel with live update below: that it ends well is shown in machines. Here it never gets that far.
+"""
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/vm"))
+sys.dont_write_bytecode = True
+
+from host import emulator  # noqa: E402
+
+OUT = ROOT / "build/user"
+MEMORY = ["-object", "memory-backend-memfd,id=ram0,size=32M,share=on"]
+MACHINE = ["-accel", "tcg", "-nodefaults", "-display", "none", "-m", "32", "-S"]
+
+
+def make(*words):
+    subprocess.run(["make", "-s", *map(str, words)], check=True)
+
+
+class State(unittest.TestCase):
+    """The reader of QEMU's state, with ASan: of QEMU 11.1 as it was seen, and broken."""
+
+    def read(self, data):
+        make("-C", ROOT / "tests/unit/user", OUT / "test/cpr")
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            done = subprocess.run([OUT / "test/cpr", file.name], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout.splitlines()
+
+    @staticmethod
+    def number(value):
+        return value.to_bytes(4, "big", signed=value < 0)
+
+    def name(self, text):
+        return self.number(len(text) + 1) + text.encode() + b"\0"
+
+    def state(self, version=1, section="CprState/vfio devices"):
+        files = [("ram0", 0, 11), ("iommufd0", 0, 12), ("0000:00:05.0", 0, 13), ("0000:00:05.0_kvm_interrupt", 3, 14)]
+        data = b"QCPR" + self.number(version)
+        for name, number, fd in files:
+            data += b"\1" + self.name(name) + self.number(number) + self.number(fd)
+        data += b"\0\5" + bytes([len(section)]) + section.encode() + self.number(1)
+        data += b"\1" + self.name("0000:00:05.0") + self.number(1) + self.number(2) + self.number(3)
+        return data + b"\0"
+
+    def test_is_read_and_written_again(self):
+        said = self.read(self.state())
+        self.assertIn("file 0000:00:05.0_kvm_interrupt 3 14", said)
+        self.assertIn("device 0000:00:05.0 1 2 3", said)
+        self.assertEqual(said[-3:], ["same 1", "cut 1", "changed 1"])
+
+    def test_another_version_is_refused(self):
+        self.assertEqual(self.read(self.state(version=2)), ["refused 95"])
+
+    def test_anything_else_is_refused(self):
+        for data in (b"", b"QEVM" + bytes(64), self.state() + b"x", self.state(section="CprState/vfio gadgets")):
+            self.assertEqual(self.read(data), ["refused 74"])
+
+
+class Guest(unittest.TestCase):
+    """A machine that stands before its first instruction is one as good as any."""
+
+    @classmethod
+    def setUpClass(cls):
+        make("-C", ROOT / "vmm", OUT / "vmm/lu-qemu")
+        cls.qemu = emulator.program(emulator.NEWER)
+
+    def setUp(self):
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        self.dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lu-")))
+
+    def lu_qemu(self, verb, *words, name="vm1"):
+        return subprocess.run([OUT / "vmm/lu-qemu", verb, "--dir", self.dir, name, *words], capture_output=True,
+                              text=True, check=False)
+
+    def start(self, *words):
+        """As a service would: one process from here to the end."""
+        self.process = subprocess.Popen([OUT / "vmm/lu-qemu", "run", "--dir", self.dir, "vm1", "--", self.qemu,
+                                         *MACHINE, *words], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(self.end)
+        self.wait_for("prelaunch")
+
+    def wait_for(self, status):
+        """It is QEMU, or becomes it again, and ends when it cannot."""
+        while self.process.poll() is None:
+            with contextlib.suppress(OSError, ValueError):
+                if self.ask("query-status")["status"] == status:
+                    return
+        self.fail(self.process.stderr.read())
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def ask(self, command, **arguments):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(self.dir / "vm1.qmp"))
+            with sock.makefile("rw") as file:
+                file.readline()
+                for one in ({"execute": "qmp_capabilities"}, {"execute": command, "arguments": arguments}):
+                    file.write(json.dumps(one))
+                    file.flush()
+                    while "event" in (said := json.loads(file.readline())):
+                        pass
+        return said["return"]
+
+    def words(self):
+        return Path(f"/proc/{self.process.pid}/cmdline").read_text().split("\0")
+
+    def good(self, *words):
+        self.start("-M", "q35,memory-backend=ram0,aux-ram-share=on", *MEMORY, *words)
+
+    def refused(self, text):
+        done = self.lu_qemu("save")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(text, done.stderr)
+        self.wait_for("running")
+
+    def test_a_guest_runs_on_where_the_kernel_refuses(self):
+        self.good()
+        self.ask("cont")
+        before = self.words()
+        for _ in range(3):
+            self.refused("/dev/liveupdate")
+            again = [word for word in before[:-1] if word != "-S"]
+            self.assertEqual(self.words(), again + ["-incoming", f"file:{self.dir}/vm1.stream", ""])
+
+    def test_one_that_stands_still_stays_so(self):
+        self.good()
+        self.ask("cont")
+        self.ask("stop")
+        self.assertEqual(self.lu_qemu("save").returncode, 1)
+        self.wait_for("paused")
+
+    def test_it_is_one_process(self):
+        self.good()
+        self.ask("cont")
+        self.refused("/dev/liveupdate")
+        self.assertIsNone(self.process.poll())
+
+    def test_memory_of_qemus_own_is_refused_while_it_runs(self):
+        self.start("-M", "q35,aux-ram-share=on")
+        self.ask("cont")
+        self.refused("memory-backend-memfd")
+        self.assertNotIn("-incoming", self.words())
+
+    def test_private_memory_is_refused_while_it_runs(self):
+        self.start("-M", "q35,memory-backend=ram0,aux-ram-share=on", "-object",
+                   "memory-backend-memfd,id=ram0,size=32M,share=off")
+        self.ask("cont")
+        self.refused("share=on")
+        self.assertNotIn("-incoming", self.words())
+
+    def test_memory_of_its_devices_is_refused_while_it_runs(self):
+        self.start("-M", "q35,memory-backend=ram0", *MEMORY)
+        self.ask("cont")
+        self.refused("aux-ram-share")
+        self.assertNotIn("-incoming", self.words())
+
+    def test_nothing_to_resume(self):
+        self.good()
+        done = self.lu_qemu("resume")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not preserved", done.stderr)
+
+    def test_no_guest(self):
+        done = self.lu_qemu("save", name="vm2")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("cannot be reached", done.stderr)
+
+    def test_what_is_meant(self):
+        for words in (["save"], ["save", "a/b"], ["run", "vm1"], ["leave", "vm1"], ["save", "vm1", "vm2"],
+                      ["save", "--timeout", "x", "vm1"]):
+            done = subprocess.run([OUT / "vmm/lu-qemu", *words], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 2, words)
+            self.assertTrue(done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is asked for from outside, while the guest's own process is QEMU or holds it. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "machine.h"
+#include "save.h"
+
+/* The guest's process and what it says, told by events. */
+struct watch {
+	int notify; /* inotify on the folder */
+	int process; /* pidfd */
+};
+
+static int watch_open(struct watch *w, const struct request *req, pid_t pid,
+		      struct why *why)
+{
+	w->notify = inotify_init1(IN_CLOEXEC);
+	w->process = pidfd_open(pid, 0);
+	if (w->notify >= 0 && w->process >= 0 &&
+	    inotify_add_watch(w->notify, req->dir, IN_MOVED_TO) >= 0)
+		return 0;
+	return because(why, -errno, "process %d cannot be watched: %m",
+		       (int)pid);
+}
+
+static void watch_close(const struct watch *w)
+{
+	if (w->notify >= 0)
+		close(w->notify);
+	if (w->process >= 0)
+		close(w->process);
+}
+
+/*
+ * Waits until the guest's process has said something; what it says is to be put.
+ * NULL with @why if it ends before. What it said before was forgotten.
+ */
+static json_object *watch_answer(const struct watch *w,
+				 const struct request *req, struct why *why)
+{
+	struct pollfd ready[] = {
+		{ .fd = w->notify, .events = POLLIN },
+		{ .fd = w->process, .events = POLLIN },
+	};
+	json_object *object;
+	char events[4096];
+	bool ended;
+
+	for (;;) {
+		if (poll(ready, 2, -1) < 0 && errno != EINTR) {
+			because(why, -errno, "poll: %m");
+			return NULL;
+		}
+		ended = ready[1].revents;
+		object = file_object(req, FILE_ANSWER, why);
+		if (object)
+			return object;
+		if (ended) {
+			because(why, -ESRCH, "the guest's process has ended");
+			return NULL;
+		}
+		if (ready[0].revents &&
+		    read(w->notify, events, sizeof(events)) < 0)
+			continue;
+	}
+}
+
+static int forget_answer(const struct request *req, struct why *why)
+{
+	char path[PATH_MAX];
+	int rc = file_path(path, req, FILE_ANSWER, why);
+
+	if (!rc && unlink(path) && errno != ENOENT)
+		rc = because(why, -errno, "%s: %m", path);
+	return rc;
+}
+
+int monitor_open(struct qmp *qmp, const struct request *req, struct why *why)
+{
+	char path[PATH_MAX];
+	int rc = 0;
+
+	if (!req->monitor)
+		rc = file_path(path, req, FILE_MONITOR, why);
+	return rc ? rc :
+		    qmp_open(qmp, req->monitor ? req->monitor : path,
+			     req->timeout_ms, why);
+}
+
+/* The same program, as what QEMU becomes. */
+static json_object *hold_command(const struct request *req, json_object *argv,
+				 struct why *why)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *words[] = { self,	   "hold",    "--dir",
+				req->dir, req->name, "--" };
+	json_object *command;
+
+	if (n < 0) {
+		because(why, -errno, "/proc/self/exe: %m");
+		return NULL;
+	}
+	self[n] = 0;
+	command = json_object_new_array();
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		json_object_array_add(command,
+				      json_object_new_string(words[i]));
+	for (size_t i = 0; i < json_object_array_length(argv); i++)
+		json_object_array_add(
+			command,
+			json_object_get(json_object_array_get_idx(argv, i)));
+	return command;
+}
+
+int monitor_ask(struct qmp *qmp, const char *command, json_object *args,
+		struct why *why)
+{
+	json_object *got = qmp_ask(qmp, command, args, why);
+
+	json_object_put(got);
+	return got ? 0 : -EREMOTEIO;
+}
+
+/* From here on QEMU stops the guest, and becomes "lu-qemu hold". */
+static int migrate(struct qmp *qmp, const struct request *req,
+		   json_object *command, struct why *why)
+{
+	char path[PATH_MAX + 5] = "file:";
+	json_object *args = json_object_new_object();
+	int rc;
+
+	json_object_object_add(args, "mode",
+			       json_object_new_string("cpr-exec"));
+	json_object_object_add(args, "cpr-exec-command", command);
+	rc = monitor_ask(qmp, "migrate-set-parameters", args, why);
+	if (!rc)
+		rc = file_path(path + 5, req, FILE_STREAM, why);
+	if (rc)
+		return rc;
+	args = json_object_new_object();
+	json_object_object_add(args, "uri", json_object_new_string(path));
+	return monitor_ask(qmp, "migrate", args, why);
+}
+
+static int start(struct qmp *qmp, const struct request *req, struct why *why)
+{
+	json_object *seen = machine_look(qmp, why), *command;
+	int rc;
+
+	if (!seen)
+		return -ENOTSUP;
+	rc = file_put_object(req, FILE_ASK, seen, why);
+	if (!rc)
+		rc = forget_answer(req, why);
+	command = rc ? NULL :
+		       hold_command(req, json_object_object_get(seen, "argv"),
+				    why);
+	if (!command) {
+		json_object_put(seen);
+		return -EIO;
+	}
+	rc = migrate(qmp, req, command, why);
+	json_object_put(seen);
+	return rc;
+}
+
+static int tell(json_object *answer, const struct request *req,
+		const struct why *why)
+{
+	const char *state = answer ? text_of(answer, "state") : "";
+	int code = EXIT_REFUSED;
+
+	if (!strcmp(state, "held")) {
+		printf("'%s' is preserved, and waits for the live update.\n",
+		       req->name);
+		code = EXIT_DONE;
+	} else if (!strcmp(state, "refused")) {
+		complain("'%s' was not preserved, and runs on: %s.", req->name,
+			 text_of(answer, "why"));
+	} else {
+		complain("'%s' is lost: %s.", req->name,
+			 answer ? text_of(answer, "why") : why->text);
+		code = EXIT_LOST;
+	}
+	json_object_put(answer);
+	return code;
+}
+
+int verb_save(const struct request *req)
+{
+	struct watch watch = { -1, -1 };
+	struct why why = { "" };
+	json_object *said = NULL;
+	struct qmp qmp;
+	int code;
+
+	if (monitor_open(&qmp, req, &why)) {
+		complain("%s.", why.text);
+		return EXIT_REFUSED;
+	}
+	if (watch_open(&watch, req, qmp.pid, &why) || start(&qmp, req, &why)) {
+		complain("'%s' runs on: %s.", req->name, why.text);
+		code = EXIT_REFUSED;
+	} else {
+		said = watch_answer(&watch, req, &why);
+		code = tell(said, req, &why);
+	}
+	watch_close(&watch);
+	qmp_close(&qmp);
+	return code;
+}
+
+int verb_check(const struct request *req)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct why why = { "" };
+	json_object *seen;
+	struct qmp qmp;
+
+	if (lu_support(NULL, &err)) {
+		complain("%s.", err.text);
+		return EXIT_REFUSED;
+	}
+	if (monitor_open(&qmp, req, &why)) {
+		complain("%s.", why.text);
+		return EXIT_REFUSED;
+	}
+	seen = machine_look(&qmp, &why);
+	qmp_close(&qmp);
+	if (!seen) {
+		complain("'%s' cannot go through a live update: %s.", req->name,
+			 why.text);
+		return EXIT_REFUSED;
+	}
+	printf("'%s' can go through a live update, with %zu devices.\n",
+	       req->name,
+	       json_object_array_length(
+		       json_object_object_get(seen, "devices")));
+	json_object_put(seen);
+	return EXIT_DONE;
+}
+
+/* The process that holds it, if it still does; opened before it is looked at. */
+static int holder(const struct request *req, struct watch *watch,
+		  struct why *why)
+{
+	json_object *said = file_object(req, FILE_ANSWER, why);
+	pid_t pid = json_object_get_int(json_object_object_get(said, "pid"));
+	bool held = !strcmp(text_of(said, "state"), "held");
+	char path[64], *words;
+	size_t length = 0;
+
+	json_object_put(said);
+	if (!said || !held || pid <= 0)
+		return because(why, -ENOENT, "'%s' is not preserved",
+			       req->name);
+	if (watch_open(watch, req, pid, why))
+		return -ESRCH;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	words = file_read(path, &length);
+	held = words && length > strlen(words) + 1 &&
+	       !strcmp(words + strlen(words) + 1, "hold");
+	free(words);
+	return held ? 0 :
+		      because(why, -ESRCH, "'%s' is not preserved any more",
+			      req->name);
+}
+
+int verb_resume(const struct request *req)
+{
+	struct watch watch = { -1, -1 };
+	struct why why = { "" };
+	json_object *said = NULL;
+	int rc = holder(req, &watch, &why);
+
+	if (!rc)
+		rc = forget_answer(req, &why);
+	if (!rc && pidfd_send_signal(watch.process, SIGUSR1, NULL, 0))
+		rc = because(&why, -errno, "its process cannot be reached: %m");
+	if (!rc)
+		said = watch_answer(&watch, req, &why);
+	watch_close(&watch);
+	if (said && !strcmp(text_of(said, "state"), "running")) {
+		printf("'%s' runs on in this kernel.\n", req->name);
+		json_object_put(said);
+		return EXIT_DONE;
+	}
+	complain("'%s' does not run on: %s.", req->name,
+		 said ? text_of(said, "why") : why.text);
+	json_object_put(said);
+	return rc ? EXIT_REFUSED : EXIT_LOST;
+}

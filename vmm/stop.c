@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The end of a guest, or of the kernel below it. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "qmp.h"
+#include "save.h"
+
+/* systemd says the number of the job, and nothing if there is none. */
+#define KEXEC_JOB "systemctl show --property=Job --value kexec.target"
+
+static bool kexec_is_due(void)
+{
+	FILE *said = popen(KEXEC_JOB, "re");
+	long job = 0;
+
+	if (!said)
+		return false;
+	if (fscanf(said, "%ld", &job) != 1)
+		job = 0;
+	pclose(said);
+	return job > 0;
+}
+
+/* As the button does it; by force when the guest does not mind it. */
+static int power_down(struct qmp *qmp, const struct request *req,
+		      struct why *why)
+{
+	struct pollfd process = { .fd = pidfd_open(qmp->pid, 0),
+				  .events = POLLIN };
+	int rc;
+
+	if (process.fd < 0)
+		return because(why, -errno, "process %d: %m", (int)qmp->pid);
+	rc = monitor_ask(qmp, "system_powerdown", NULL, why);
+	if (!rc && poll(&process, 1, req->timeout_ms) != 1) {
+		complain("'%s' did not shut down, and is ended.", req->name);
+		rc = monitor_ask(qmp, "quit", NULL, why);
+	}
+	close(process.fd);
+	return rc;
+}
+
+int verb_stop(const struct request *req)
+{
+	struct why why = { "" };
+	struct qmp qmp;
+	int rc;
+
+	if (kexec_is_due())
+		return verb_save(req);
+	rc = monitor_open(&qmp, req, &why);
+	if (!rc) {
+		rc = power_down(&qmp, req, &why);
+		qmp_close(&qmp);
+	}
+	if (rc)
+		complain("%s.", why.text);
+	return rc ? EXIT_REFUSED : EXIT_DONE;
+}
