@@ -286,8 +286,8 @@ static void drop_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 static int adopt_tables(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 			struct root_entry *root)
 {
-	struct adopted *tables __free(kvfree) =
-		kvcalloc(INTEL_LU_TABLES, sizeof(*tables), GFP_KERNEL);
+	struct adopted *tables __free(kfree) =
+		kcalloc(INTEL_LU_TABLES, sizeof(*tables), GFP_KERNEL);
 
 	if (!tables)
 		return -ENOMEM;
