@@ -6,6 +6,7 @@
 
 #include "files.h"
 #include "machine.h"
+#include "save.h"
 
 /* The first that can become another program, and the last that was seen */
 #define FIRST_MAJOR 10
@@ -64,7 +65,15 @@ static int check_memory(struct qmp *qmp, struct why *why)
 	return rc;
 }
 
-static int check_blockers(struct qmp *qmp, struct why *why)
+static int set_mode(struct qmp *qmp, const char *mode, struct why *why)
+{
+	json_object *args = json_object_new_object();
+
+	json_object_object_add(args, "mode", json_object_new_string(mode));
+	return monitor_ask(qmp, "migrate-set-parameters", args, why);
+}
+
+static int ask_blockers(struct qmp *qmp, struct why *why)
 {
 	json_object *got = qmp_ask(qmp, "query-migrate", NULL, why), *list;
 	int rc = 0;
@@ -77,6 +86,21 @@ static int check_blockers(struct qmp *qmp, struct why *why)
 			     json_object_get_string(
 				     json_object_array_get_idx(list, 0)));
 	json_object_put(got);
+	return rc;
+}
+
+/* QEMU says what stands against the way that is set. That stays as it was. */
+static int check_blockers(struct qmp *qmp, struct why *why)
+{
+	json_object *was = qmp_ask(qmp, "query-migrate-parameters", NULL, why);
+	struct why other;
+	int rc = was ? set_mode(qmp, "cpr-exec", why) : -EPROTO;
+
+	if (!rc) {
+		rc = ask_blockers(qmp, why);
+		set_mode(qmp, text_of(was, "mode"), &other);
+	}
+	json_object_put(was);
 	return rc;
 }
 
