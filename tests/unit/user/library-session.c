@@ -297,6 +297,43 @@ static void store(void)
 	close(sock);
 }
 
+/* What is finished does not stay in the store, where a new one is to have its place. */
+static void store_finished(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	int memory = memfd_create("m", MFD_CLOEXEC), sock, kept;
+	struct sockaddr_un to;
+	struct lu_session *s;
+	char pid[16];
+
+	CHECK(!ftruncate(memory, PAGE));
+	CHECK_RC(lu_session_create("unit-0123", &s, &err), 0);
+	CHECK_RC(lu_session_preserve(s, memory, 7, &err), 0);
+	kept = dup(lu_session_fd(s));
+	lu_session_free(s);
+	close(memory);
+	standin_kexec();
+	close(kept);
+	CHECK_RC(lu_session_retrieve("unit-0123", &s, &err), 0);
+	CHECK(dup2(lu_session_fd(s), 3) == 3);
+	lu_session_free(s);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "vm", 1);
+	sock = manager(&to);
+	setenv("NOTIFY_SOCKET", to.sun_path, 1);
+	CHECK_RC(lu_session_acquire("vm", LU_IN, &s, &err), 0);
+	close(lu_session_take(s, 7, &err));
+	CHECK_RC(lu_session_finish(s, &err), 0);
+	heard(sock, "FDSTOREREMOVE=1\nFDNAME=vm", false);
+	lu_session_free(s);
+	unsetenv("LISTEN_FDS");
+	unsetenv("NOTIFY_SOCKET");
+	unlink(to.sun_path);
+	close(sock);
+}
+
 /* The kernel refuses, and then the keeper does: all stays as it is until undone. */
 static void keeper_gone(void)
 {
@@ -347,6 +384,7 @@ const struct test session_tests[] = {
 	{ "unasked", unasked },
 	{ "stored", stored },
 	{ "store", store },
+	{ "store-finished", store_finished },
 	{ "keeper-gone", keeper_gone },
 	{ NULL, NULL },
 };
