@@ -82,8 +82,11 @@ class DebianHost:
         self.offset = qemu.wall_to_monotonic()
         self.port = 0
         self.boot_id = ""
-        # Of a socket there, the path has to be short
+        # The path of a socket there has to be short
         self.private = tempfile.TemporaryDirectory(prefix="host-")
+        # Somebody may make another image meanwhile, and remove this one
+        self.key = Path(self.private.name) / "key"
+        shutil.copy(image.key, self.key)
 
     def __enter__(self) -> "DebianHost":
         return self
@@ -113,7 +116,7 @@ class DebianHost:
         self._arrive("")
 
     def _ssh(self, *words: str) -> List[str]:
-        return ["ssh", "-F", "none", "-i", str(self.image.key), "-p", str(self.port),
+        return ["ssh", "-F", "none", "-i", str(self.key), "-p", str(self.port),
                 "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "LogLevel=ERROR",
                 "-o", f"UserKnownHostsFile={self.private.name}/known", "-o", "ConnectTimeout=20",
                 "-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=8",

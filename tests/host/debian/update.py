@@ -3,7 +3,7 @@
 
 import json
 import re
-from typing import Dict, List, Tuple
+from typing import List, Tuple
 
 from host import splats
 from host.base import Progress, RigError
@@ -23,7 +23,6 @@ class Story:
         self.host = host
         self.say = say
         self.checks: List[Tuple[str, bool, str]] = []
-        self.times: List[Dict[str, object]] = []
         self.kernel = ""
 
     def check(self, name: str, right: bool, text: object) -> bool:
@@ -105,7 +104,6 @@ class Story:
         self.check(f"kexec-count-{nth}", count == str(nth), count)
         text = host.run("systemd-analyze time")
         self.check(f"analyze-{nth}", "Startup finished" in text, text.splitlines()[0])
-        self.times[-1]["analyze"] = text.splitlines()[0]
 
     def update(self, nth: int) -> None:
         host = self.host
@@ -117,7 +115,6 @@ class Story:
         if done.returncode:
             raise RigError("luctl refuses; nothing more can be seen.")
         jump = host.jump(f"luctl update {self.image}")
-        self.times.append({"reached": jump.reached, "up": jump.up})
         self.say(f"update {nth}: {jump.reached:.1f} s until ssh answers, {jump.up:.1f} s until all is up")
         self.check(f"running-{nth}", host.run("uname -r") == self.kernel, self.kernel)
         for owner in KEPT:
@@ -139,7 +136,7 @@ class Story:
         bad = splats.scan(self.host.vm.console_log, "host")
         self.check("console", not bad, bad[0] if bad else "nothing that a healthy kernel does not say")
 
-    def tell(self) -> None:
+    def tell(self, times: int = TIMES) -> None:
         self.installed()
         for owner in KEPT:
             owner.until(self.host, "kernels", 0)
@@ -147,6 +144,6 @@ class Story:
         self.check("drive", reads > 0 and not errors, f"{reads} reads, {errors} errors")
         self.refused()
         self.undone(KEPT[0])
-        for nth in range(1, TIMES + 1):
+        for nth in range(1, times + 1):
             self.update(nth)
         self.seen_from_outside()
