@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import List, NamedTuple, Sequence
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from host import qemu, witness, wire
 from host.base import RigError, slowness
@@ -51,10 +51,12 @@ class Vm(qemu.Qemu):
 
     def command(self, kernel: Path, initrd: Path, words: Sequence[str],
                 interactive: bool = False) -> List[str]:
-        # Nothing that a run writes is left
+        # Nothing that a run writes is left. Without ioeventfd no reset of the host's own
+        # disk has QEMU do all that other drives have to do, at once, before a jump.
         disk = str(self.image.disk).replace(",", ",,")
         mine = ["-drive", f"file={disk},format=raw,if=none,id=root,snapshot=on",
-                "-device", "virtio-blk-pci,drive=root,addr=10,disable-legacy=on,iommu_platform=on",
+                "-device", "virtio-blk-pci,drive=root,addr=10,disable-legacy=on,iommu_platform=on,"
+                "ioeventfd=off",
                 "-netdev", "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-10.0.2.15:22",
                 "-device", "virtio-net-pci,netdev=net,addr=11,disable-legacy=on,"
                 "iommu_platform=on,romfile=",
@@ -80,6 +82,8 @@ class DebianHost:
         self.folder = folder
         self.vm = Vm(image, folder)
         self.offset = qemu.wall_to_monotonic()
+        self.console_reader: Optional[wire.LineReader] = None
+        self.console: List[Tuple[int, str]] = []
         self.port = 0
         self.boot_id = ""
         # The path of a socket there has to be short
@@ -110,8 +114,8 @@ class DebianHost:
         """Start it, and wait until systemd has started everything."""
         words = [*WORDS, *self.vm.machine.append, *more]
         self.vm.start(self.vm.command(self.image.kernel, self.image.initrd, words))
-        # Somebody has to read it; the file has all of it
-        wire.LineReader(self.vm.console).start()
+        self.console_reader = wire.LineReader(self.vm.console)
+        self.console_reader.start()
         self.port = self.vm.port()
         self._arrive("")
 
@@ -197,6 +201,12 @@ class DebianHost:
         """'degraded' means there are some."""
         return self.run("systemctl list-units --failed --plain --no-legend --no-pager "
                         "| cut -d' ' -f1").split()
+
+    def moments(self, text: str) -> List[int]:
+        """When the console had that, in nanoseconds of CLOCK_MONOTONIC, each time."""
+        if self.console_reader:
+            self.console += self.console_reader.drain()
+        return [ns for ns, line in self.console if text in line]
 
     def trace(self) -> witness.Trace:
         """What QEMU has seen so far."""

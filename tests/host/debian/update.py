@@ -5,7 +5,7 @@ import json
 import re
 from typing import List, Tuple
 
-from host import splats
+from host import splats, witness
 from host.base import Progress, RigError
 
 from .machine import DebianHost, release
@@ -92,7 +92,7 @@ class Story:
         if not owner.has_drive:
             return
         self.check(f"{tag}-went-on", state["found"] > state["waiting"],
-                   f"{state['waiting']} reads when it was preserved, {state['found']} when it came back")
+                   f"{state['waiting']} reads had ended when it was preserved, {state['found']} had when it came back")
         reads, errors = owner.moves(host)
         self.check(f"{tag}-reads", reads > state["found"], f"{reads} reads")
         self.check(f"{tag}-whole", errors == 0, f"{errors} errors")
@@ -125,9 +125,21 @@ class Story:
         failed = host.failed_units()
         self.check(f"units-{nth}", not failed, " ".join(failed) or "none has failed")
 
+    def _in_the_blackout(self, trace: witness.Trace) -> None:
+        """Reads of the drive while there was no process that could have asked for one."""
+        done = trace.completions.get(witness.KEPT_QUEUE, [])
+        jumps = self.host.moments("Starting new kernel")
+        roots = self.host.moments("Mounting root file system")
+        for nth, jump in enumerate(jumps, start=1):
+            until = min((ns for ns in roots if ns > jump), default=jump)
+            count = sum(jump < ns < until for ns in done)
+            self.check(f"blackout-{nth}", count > 0,
+                       f"{count} reads in {(until - jump) / 1e9:.1f} s")
+
     def seen_from_outside(self) -> None:
         """What QEMU and the console say of all of it."""
         trace = self.host.trace()
+        self._in_the_blackout(trace)
         kept = self.host.vm.machine.kept_sources()
         faults = [f for f in trace.faults if f.source in kept]
         self.check("faults", not faults, f"{len(faults)} by preserved devices")
