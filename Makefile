@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all soak fuzz fuzz-user chaos user deb bench kernel shell \
-	series check status tools setup clean
+.PHONY: help demo test test-all soak fuzz fuzz-user chaos user deb kernel-deb host bench kernel \
+	shell series check status tools setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -18,6 +18,8 @@ help:
 	@echo "make chaos         random machines and events: COUNT= of them (20), from SEED="
 	@echo "make user          libliveupdate, luctl, luod, lu-qemu, man pages, in build/user/"
 	@echo "make deb           Debian packages of these, in build/deb/"
+	@echo "make kernel-deb    the same of a kernel, for a Debian host, in build/kernel-deb/"
+	@echo "make host          a Debian host with both, updated by its luctl three times in a row"
 	@echo "make bench         what it costs, in instructions, in build/bench/"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
@@ -77,6 +79,14 @@ user: tools
 deb:
 	@scripts/setup packages
 	@packaging/build
+
+kernel-deb:
+	@scripts/setup kernel-deb
+	@kernel/ktree deb
+
+host: deb kernel-deb
+	@scripts/setup host
+	@tests/host/run
 
 SECONDS ?= 300
 fuzz-user: tools

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "session.h"
 
 #define LUOD_TIMEOUT_S 30
+#define BARRIER_MS 30000
 
 /* A file descriptor that is the caller's from then on; it was passed to nobody else. */
 static int adopt_stored(int fd, enum lu_direction direction)
@@ -201,17 +203,21 @@ int lu_session_park(struct lu_session *session, struct lu_error *err)
 	if (session->keeper != LUI_NOBODY)
 		return 0;
 	if (has_store()) {
-		if (!can_be_stored(session->name))
+		const char *as = *session->stored ? session->stored :
+						    session->name;
+
+		if (!can_be_stored(as))
 			return lui_fail(err, -EINVAL, LU_WHY_KEEPER, NULL,
 					"systemd keeps no session with a colon or a control character in its name");
 		snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s",
-			 session->name);
+			 as);
 		rc = notify(text, session->fd);
 		if (rc)
 			return lui_fail(err, rc, LU_WHY_KEEPER, session->name,
 					"systemd did not take session '%s': %s",
 					session->name, strerrordesc_np(-rc));
-		strcpy(session->stored, session->name);
+		if (as == session->name)
+			strcpy(session->stored, as);
 		session->keeper = LUI_SYSTEMD;
 		return 0;
 	}
@@ -221,15 +227,46 @@ int lu_session_park(struct lu_session *session, struct lu_error *err)
 	return rc;
 }
 
-int lu_session_unpark(struct lu_session *session, struct lu_error *err)
+int lui_session_forget(struct lu_session *session)
 {
 	char text[128];
+
+	if (session->keeper != LUI_SYSTEMD)
+		return 0;
+	snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s",
+		 session->stored);
+	return notify(text, -1);
+}
+
+/* Until systemd has read all that it was told: it closes what came with this. */
+static int notify_read(void)
+{
+	struct pollfd end = { .events = 0 };
+	int ends[2], count = 0, rc;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -errno;
+	rc = notify("BARRIER=1", ends[1]);
+	close(ends[1]);
+	end.fd = ends[0];
+	while (!rc && !count) {
+		count = poll(&end, 1, BARRIER_MS);
+		if (!count)
+			rc = -ETIMEDOUT;
+		else if (count < 0 && errno == EINTR)
+			count = 0;
+	}
+	close(ends[0]);
+	return rc;
+}
+
+int lu_session_unpark(struct lu_session *session, struct lu_error *err)
+{
 	int rc = 0;
 
 	if (session->keeper == LUI_SYSTEMD) {
-		snprintf(text, sizeof(text), "FDSTOREREMOVE=1\nFDNAME=%s",
-			 session->stored);
-		rc = notify(text, -1);
+		rc = lui_session_forget(session);
+		rc = rc ? rc : notify_read();
 		if (rc)
 			lui_fail(err, rc, LU_WHY_KEEPER, session->name,
 				 "systemd did not hear that session '%s' is not to be kept: %s",

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +17,9 @@
 #include "error.h"
 #include "plan.h"
 #include "session.h"
+
+/* How long systemd may take to close a copy once it has heard of it */
+#define CLOSE_MS 10000
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -224,6 +228,7 @@ int lu_plan_preserve(struct lu_plan *plan, struct lu_session *session,
 int lu_plan_undo(struct lu_plan *plan, struct lu_session *session,
 		 struct lu_error *err)
 {
+	bool by_systemd = session->keeper == LUI_SYSTEMD;
 	int rc = 0;
 
 	if (session->fd >= 0)
@@ -231,6 +236,11 @@ int lu_plan_undo(struct lu_plan *plan, struct lu_session *session,
 	if (rc)
 		return rc;
 	rc = unmark(&plan->parts);
+	/* systemd leaves that to a process of its own, which nobody hears of. */
+	for (int i = 0; by_systemd && rc == -EBUSY && i < CLOSE_MS; i++) {
+		usleep(1000);
+		rc = unmark(&plan->parts);
+	}
 	if (rc == -EBUSY)
 		return lui_fail(err, rc, LU_WHY_PRESERVED, session->name,
 				"somebody has a copy of session '%s', and everything in it is still preserved",

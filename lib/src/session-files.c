@@ -168,8 +168,14 @@ int lu_session_finish(struct lu_session *session, struct lu_error *err)
 	int rc = lui_session_finish(session->fd);
 	uint64_t token;
 
-	if (!rc)
+	if (!rc) {
+		/*
+		 * systemd would hand it out again and again, in place of a
+		 * new one. luod sees by itself that it is finished.
+		 */
+		lui_session_forget(session);
 		return 0;
+	}
 	if (session->direction == LU_OUT)
 		return lui_fail(err, rc, LU_WHY_DIRECTION, session->name,
 				"session '%s' was made in this kernel; close it to undo it",

@@ -99,11 +99,9 @@ int lu_session_adopt(int fd, struct lu_session **ret, struct lu_error *err)
 	return lui_session_wrap(fd, LUI_NOBODY, ret, err);
 }
 
-static int acquire_stored(int fd, const char *name, struct lu_session **ret,
-			  struct lu_error *err)
+/* Its owner looks for it by this name, whatever the kernel's is. */
+static int called(int rc, const char *name, struct lu_session **ret)
 {
-	int rc = lui_session_wrap(fd, LUI_SYSTEMD, ret, err);
-
 	if (!rc)
 		snprintf((*ret)->stored, sizeof((*ret)->stored), "%s", name);
 	return rc;
@@ -117,10 +115,11 @@ int lu_session_acquire(const char *name, enum lu_direction direction,
 
 	fd = lui_stored(name, direction);
 	if (fd >= 0)
-		return acquire_stored(fd, name, ret, err);
+		return called(lui_session_wrap(fd, LUI_SYSTEMD, ret, err), name,
+			      ret);
 	luod = lui_luod_get(name, direction, &of_luod);
 	if (luod >= 0)
-		return wrap_new(luod, LUI_NOBODY, ret, err);
+		return called(wrap_new(luod, LUI_NOBODY, ret, err), name, ret);
 	/* A new session is luod's business where there is one. */
 	if (luod != -ENOTCONN && direction == LU_OUT)
 		goto luod_failed;

@@ -12,7 +12,7 @@ struct lu_session {
 	enum lu_direction direction;
 	enum lui_keeper keeper;
 	char name[LU_NAME_BYTES]; /* the kernel's */
-	char stored[LU_NAME_BYTES]; /* the name it has in systemd's store */
+	char stored[LU_NAME_BYTES]; /* in systemd's store: its owner's name of it */
 };
 
 /* Takes @fd on success only. */
@@ -23,5 +23,7 @@ int lui_session_wrap(int fd, enum lui_keeper keeper, struct lu_session **ret,
 int lui_stored(const char *name, enum lu_direction direction);
 int lui_luod_get(const char *name, enum lu_direction direction,
 		 struct lu_error *err);
+/* systemd, if it has a copy, is told to close it; it does so when it gets to it. */
+int lui_session_forget(struct lu_session *session);
 
 #endif

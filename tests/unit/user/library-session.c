@@ -2,11 +2,13 @@
 /* Sessions, where they are kept, and what the kernel can do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -227,11 +229,46 @@ static void heard(int sock, const char *want, bool with_file)
 	}
 }
 
+/* What a manager hears that does what it is told at once. */
+struct removal {
+	int sock;
+	pthread_t thread;
+	char text[2][64];
+};
+
+static void *hear_removal(void *arg)
+{
+	struct removal *r = arg;
+
+	/* The pipe that comes with the second one is closed by not being taken. */
+	for (int i = 0; i < 2; i++)
+		if (recv(r->sock, r->text[i], sizeof(r->text[i]) - 1, 0) < 0)
+			break;
+	return NULL;
+}
+
+static void removal_begin(struct removal *r, int sock)
+{
+	struct timeval most = { .tv_sec = 60 };
+
+	*r = (struct removal){ .sock = sock };
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most));
+	CHECK_RC(pthread_create(&r->thread, NULL, hear_removal, r), 0);
+}
+
+static void removal_heard(struct removal *r)
+{
+	pthread_join(r->thread, NULL);
+	CHECK(!strcmp(r->text[0], "FDSTOREREMOVE=1\nFDNAME=vm"));
+	CHECK(!strcmp(r->text[1], "BARRIER=1"));
+}
+
 /* A copy goes to the store of the service, and comes back. */
 static void store(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
 	struct sockaddr_un to;
+	struct removal removal;
 	struct lu_session *s;
 	int sock;
 
@@ -245,8 +282,9 @@ static void store(void)
 	CHECK_RC(lu_session_park(s, &err), 0);
 	heard(sock, "FDSTORE=1\nFDPOLL=0\nFDNAME=vm", true);
 	CHECK_RC(lu_session_park(s, &err), 0);
+	removal_begin(&removal, sock);
 	CHECK_RC(lu_session_unpark(s, &err), 0);
-	heard(sock, "FDSTOREREMOVE=1\nFDNAME=vm", false);
+	removal_heard(&removal);
 	lu_session_free(s);
 	/* A name that would be read as more than one word is not passed on. */
 	CHECK_RC(lu_session_create("vm\nFDSTOREREMOVE=1", &s, &err), 0);
@@ -259,12 +297,50 @@ static void store(void)
 	close(sock);
 }
 
+/* What is finished does not stay in the store, where a new one is to have its place. */
+static void store_finished(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	int memory = memfd_create("m", MFD_CLOEXEC), sock, kept;
+	struct sockaddr_un to;
+	struct lu_session *s;
+	char pid[16];
+
+	CHECK(!ftruncate(memory, PAGE));
+	CHECK_RC(lu_session_create("unit-0123", &s, &err), 0);
+	CHECK_RC(lu_session_preserve(s, memory, 7, &err), 0);
+	kept = dup(lu_session_fd(s));
+	lu_session_free(s);
+	close(memory);
+	standin_kexec();
+	close(kept);
+	CHECK_RC(lu_session_retrieve("unit-0123", &s, &err), 0);
+	CHECK(dup2(lu_session_fd(s), 3) == 3);
+	lu_session_free(s);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "vm", 1);
+	sock = manager(&to);
+	setenv("NOTIFY_SOCKET", to.sun_path, 1);
+	CHECK_RC(lu_session_acquire("vm", LU_IN, &s, &err), 0);
+	close(lu_session_take(s, 7, &err));
+	CHECK_RC(lu_session_finish(s, &err), 0);
+	heard(sock, "FDSTOREREMOVE=1\nFDNAME=vm", false);
+	lu_session_free(s);
+	unsetenv("LISTEN_FDS");
+	unsetenv("NOTIFY_SOCKET");
+	unlink(to.sun_path);
+	close(sock);
+}
+
 /* The kernel refuses, and then the keeper does: all stays as it is until undone. */
 static void keeper_gone(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
 	struct sockaddr_un to;
 	struct lu_session *s;
+	struct removal removal;
 	struct lu_plan *p;
 	struct vmm vmm;
 	int sock;
@@ -285,8 +361,9 @@ static void keeper_gone(void)
 	CHECK_RC(lu_plan_undo(p, s, &err), -ECONNREFUSED);
 	CHECK(err.why == LU_WHY_KEEPER && standin_preserved());
 	sock = manager(&to);
+	removal_begin(&removal, sock);
 	CHECK_RC(lu_plan_undo(p, s, &err), 0);
-	heard(sock, "FDSTOREREMOVE=1\nFDNAME=vm", false);
+	removal_heard(&removal);
 	CHECK(!standin_preserved() && !standin_marked());
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("FDSTORE");
@@ -307,6 +384,7 @@ const struct test session_tests[] = {
 	{ "unasked", unasked },
 	{ "stored", stored },
 	{ "store", store },
+	{ "store-finished", store_finished },
 	{ "keeper-gone", keeper_gone },
 	{ NULL, NULL },
 };
