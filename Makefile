@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all soak fuzz fuzz-user chaos user deb kernel-deb host bench kernel \
+.PHONY: help demo test test-all soak fuzz fuzz-user chaos user deb kernel-deb host demo-vm bench kernel \
 	shell series check status tools setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -20,6 +20,7 @@ help:
 	@echo "make deb           Debian packages of these, in build/deb/"
 	@echo "make kernel-deb    the same of a kernel, for a Debian host, in build/kernel-deb/"
 	@echo "make host          a Debian host with both, updated by its luctl three times in a row"
+	@echo "make demo-vm       the same with a guest of QEMU on it, which has a drive and a card"
 	@echo "make bench         what it costs, in instructions, in build/bench/"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
@@ -87,6 +88,10 @@ kernel-deb:
 host: deb kernel-deb
 	@scripts/setup host
 	@tests/host/run
+
+demo-vm: deb kernel-deb
+	@scripts/setup host
+	@tests/host/run --guest --times 1 --out build/demo-vm
 
 SECONDS ?= 300
 fuzz-user: tools

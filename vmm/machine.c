@@ -209,6 +209,30 @@ static json_object *find_on_buses(struct qmp *qmp, const char *id,
 	return bars;
 }
 
+/*
+ * A device that has no reset of its own QEMU takes for one that needs to be reset
+ * with its bus, also when its guest comes back: it would switch it off.
+ */
+static int check_reset(const char *host, struct why *why)
+{
+	char path[128], *methods, *save, *word;
+	bool own = false;
+	size_t length;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.40s/reset_method",
+		 host);
+	methods = file_read(path, &length);
+	for (word = methods ? strtok_r(methods, " \n", &save) : NULL; word;
+	     word = strtok_r(NULL, " \n", &save))
+		own = own || !strcmp(word, "flr") || !strcmp(word, "af_flr");
+	free(methods);
+	if (own)
+		return 0;
+	return because(why, -ENOTSUP,
+		       "device %s has no function level reset, and QEMU would switch it off when the guest comes back",
+		       host);
+}
+
 /* One vfio-pci device, by its id; NULL with @why. */
 static json_object *look_device(struct qmp *qmp, const char *id,
 				struct why *why)
@@ -219,6 +243,10 @@ static json_object *look_device(struct qmp *qmp, const char *id,
 
 	snprintf(path, sizeof(path), DEVICES "/%s", id);
 	host = property(qmp, path, "host", why);
+	if (host && check_reset(json_object_get_string(host), why)) {
+		json_object_put(host);
+		return NULL;
+	}
 	iommufd = host ? property(qmp, path, "iommufd", why) : NULL;
 	bars = iommufd ? find_on_buses(qmp, id, why) : NULL;
 	if (!bars) {

@@ -176,3 +176,36 @@ void qmp_close(struct qmp *qmp)
 		json_tokener_free(qmp->parser);
 	qmp->parser = NULL;
 }
+
+/* Its reason comes with the state, and is all that QEMU has to say of it. */
+static int failed(struct qmp *qmp, struct why *why)
+{
+	json_object *got = qmp_ask(qmp, "query-migrate", NULL, why);
+
+	if (!got)
+		return -EREMOTEIO;
+	because(why, -EREMOTEIO, "QEMU cannot save it: %s",
+		*text_of(got, "error-desc") ? text_of(got, "error-desc") :
+					      "its own log says why");
+	json_object_put(got);
+	return -EREMOTEIO;
+}
+
+int qmp_await_exec(struct qmp *qmp, struct why *why)
+{
+	json_object *said, *data;
+	struct why gone;
+	bool broken;
+
+	/* It takes as long as it takes; the end of the connection is the exec. */
+	qmp->timeout_ms = -1;
+	while ((said = hear(qmp, &gone))) {
+		broken = !strcmp(text_of(said, "event"), "MIGRATION") &&
+			 json_object_object_get_ex(said, "data", &data) &&
+			 !strcmp(text_of(data, "status"), "failed");
+		json_object_put(said);
+		if (broken)
+			return failed(qmp, why);
+	}
+	return 0;
+}

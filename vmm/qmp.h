@@ -30,4 +30,10 @@ void qmp_close(struct qmp *qmp);
 json_object *qmp_ask(struct qmp *qmp, const char *command, json_object *args,
 		     struct why *why);
 
+/*
+ * Waits until QEMU has become another program, or says that its migration has failed.
+ * 0, or -errno with @why.
+ */
+int qmp_await_exec(struct qmp *qmp, struct why *why);
+
 #endif

@@ -150,7 +150,23 @@ static int migrate(struct qmp *qmp, const struct request *req,
 		return rc;
 	args = json_object_new_object();
 	json_object_object_add(args, "uri", json_object_new_string(path));
-	return monitor_ask(qmp, "migrate", args, why);
+	rc = monitor_ask(qmp, "migrate", args, why);
+	return rc ? rc : qmp_await_exec(qmp, why);
+}
+
+/* What it does is told as it happens. */
+static int want_events(struct qmp *qmp, struct why *why)
+{
+	json_object *args = json_object_new_object();
+	json_object *list = json_object_new_array();
+	json_object *one = json_object_new_object();
+
+	json_object_object_add(one, "capability",
+			       json_object_new_string("events"));
+	json_object_object_add(one, "state", json_object_new_boolean(true));
+	json_object_array_add(list, one);
+	json_object_object_add(args, "capabilities", list);
+	return monitor_ask(qmp, "migrate-set-capabilities", args, why);
 }
 
 static int start(struct qmp *qmp, const struct request *req, struct why *why)
@@ -170,7 +186,11 @@ static int start(struct qmp *qmp, const struct request *req, struct why *why)
 		json_object_put(seen);
 		return -EIO;
 	}
-	rc = migrate(qmp, req, command, why);
+	rc = want_events(qmp, why);
+	if (!rc)
+		rc = migrate(qmp, req, command, why);
+	else
+		json_object_put(command);
 	json_object_put(seen);
 	return rc;
 }

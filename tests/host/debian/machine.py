@@ -45,8 +45,8 @@ class Jump(NamedTuple):
 class Vm(qemu.Qemu):
     """The machine with the host's own disk and card, which nobody passes through."""
 
-    def __init__(self, image: Image, folder: Path):
-        super().__init__(load_machine(MACHINE), folder)
+    def __init__(self, image: Image, folder: Path, machine: str):
+        super().__init__(load_machine(machine), folder)
         self.image = image
 
     def command(self, kernel: Path, initrd: Path, words: Sequence[str],
@@ -75,12 +75,12 @@ class Vm(qemu.Qemu):
 class DebianHost:
     """One running host; `run` and the others raise RigError once it has gone."""
 
-    def __init__(self, image: Image, folder: Path):
+    def __init__(self, image: Image, folder: Path, machine: str = MACHINE):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         self.image = image
         self.folder = folder
-        self.vm = Vm(image, folder)
+        self.vm = Vm(image, folder, machine)
         self.offset = qemu.wall_to_monotonic()
         self.console_reader: Optional[wire.LineReader] = None
         self.console: List[Tuple[int, str]] = []
@@ -213,11 +213,11 @@ class DebianHost:
         return witness.read(self.vm.trace, self.offset)
 
 
-def started(image: Image, folder: Path, *more: str) -> DebianHost:
+def started(image: Image, folder: Path, machine: str = MACHINE) -> DebianHost:
     """A host that is up; who gets it stops it."""
-    host = DebianHost(image, folder)
+    host = DebianHost(image, folder, machine)
     try:
-        host.boot(*more)
+        host.boot()
     except BaseException:
         host.stop()
         raise

@@ -4,18 +4,16 @@
 import queue
 import re
 import secrets
-import select
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
 from . import frames, initrd, modules, qemu, sabotage, table, tools, wire
-from .base import BUILD, LOCK, VM_DIR, RigError, slowness
+from .base import BUILD, LOCK, RigError, slowness
 from .cases import Case
 from .machine import Machine, load as load_machine
+from .sending import Sending
 
 RATE = 1200
 # how long the guest may take to power off after its verdict
@@ -105,7 +103,7 @@ class Run:
         self.began = self.ended = 0
         self.vm: Optional[qemu.Qemu] = None
         self.table: Optional[table.Table] = None
-        self.sender: Optional[subprocess.Popen] = None
+        self.sender: Optional[Sending] = None
 
     # putting it together
 
@@ -176,46 +174,8 @@ class Run:
     # the sender
 
     def start_sender(self) -> None:
-        pairs = {n: pair for n, pair in self.vm.networks.items() if n >= 0}
-        if not pairs:
-            return
-        kept = {device.stream for device in self.machine.by_role("kept")}
-        argv = [sys.executable, "-m", "host.sender", "--rate", str(RATE),
-                "--log", str(self.folder.resolve())]
-        if self.case.sabotage == "lose-frames":
-            argv += ["--lose", "100"]
-        streams = self.machine.streams()
-        for n, (theirs, ours) in sorted(pairs.items()):
-            peer = f":{theirs.fileno()}" if n in kept else ""
-            argv.append(f"{n}:{ours.fileno()}:{streams[n].every}{peer}")
-        self.sender = qemu.spawn(argv, cwd=VM_DIR, stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE, bufsize=0,
-                                 pass_fds=[sock.fileno() for pair in pairs.values()
-                                           for sock in pair])
-
-    def tell_sender(self, command: str, seconds: float = 20) -> str:
-        """Its answer, or nothing when it has none."""
-        if not self.sender or self.sender.poll() is not None:
-            return ""
-        try:
-            self.sender.stdin.write(command.encode() + b"\n")
-        except OSError:
-            return ""
-        if not select.select([self.sender.stdout], [], [], seconds)[0]:
-            return ""
-        return self.sender.stdout.readline().decode().strip()
-
-    def stop_sender(self) -> None:
-        if not self.sender:
-            return
-        self.tell_sender("stop")
-        try:
-            self.sender.wait(5)
-        except subprocess.TimeoutExpired:
-            self.sender.kill()
-            self.sender.wait()
-        for pipe in (self.sender.stdin, self.sender.stdout):
-            pipe.close()
+        more = ["--lose", "100"] if self.case.sabotage == "lose-frames" else []
+        self.sender = Sending(self.vm, self.folder, RATE, more)
 
     def sent(self, stream: int) -> List[frames.Sent]:
         try:
@@ -244,17 +204,17 @@ class Run:
     def on_event(self, event: wire.Event) -> None:
         self.table.event(event.name)
         if event.name == "ready":
-            self.tell_sender(f"rate {self.rate(self.asked_rate)}")
-            self.tell_sender("start")
+            self.sender.tell(f"rate {self.rate(self.asked_rate)}")
+            self.sender.tell("start")
         elif event.name == "stop-sending":
-            self.stop_sender()
+            self.sender.stop()
             time.sleep(SETTLE_S)
             wire.say(self.vm.wire_back, "stop")
         elif event.name == "freeze" and (self.case.verdict_by in ("demo", "stops") or self.unruly):
             self.frozen = event.ns
         elif event.name == "rate":
             self.asked_rate = int(event.fields.get("n", str(RATE)))
-            self.tell_sender(f"rate {self.rate(self.asked_rate)}")
+            self.sender.tell(f"rate {self.rate(self.asked_rate)}")
             wire.say(self.vm.wire_back, f"rate-{self.asked_rate}")
         elif event.name in ("plug", "unplug", "gone"):
             self.move_disk(event.name, event.fields.get("port", ""))
@@ -383,7 +343,8 @@ class Run:
             self.follow(reader)
             self.power_off()
         finally:
-            self.stop_sender()
+            if self.sender:
+                self.sender.stop()
             self.drops = self.vm.drops()
             self.vm.stop()
             self.ended = time.monotonic_ns()
