@@ -56,14 +56,13 @@ static int file_of(struct back *b, const struct cpr_fd *fd, struct why *why)
 {
 	char name[LU_NAME_BYTES];
 	int got, rc = part_name(name, fd, why);
-	size_t device;
 
 	if (rc)
 		return rc;
 	got = lu_guest_fd(b->guest, name);
 	if (got >= 0)
 		got = inherited(got);
-	else if (got == -ENOENT && irq_role(fd->name, &device) != IRQ_NONE)
+	else if (got == -ENOENT && irq_role(fd->name, NULL) != IRQ_NONE)
 		got = eventfd(0, EFD_NONBLOCK) /* not closed on exec */;
 	if (got == -1)
 		got = -errno;

@@ -70,12 +70,8 @@ static int read_state(struct hold *h, struct why *why)
 
 static bool has_intx(const struct cpr *cpr, const char *name)
 {
-	size_t length;
-
 	for (unsigned int i = 0; i < cpr->fds; i++)
-		if (irq_role(cpr->fd[i].name, &length) == IRQ_INTX &&
-		    length == strlen(name) &&
-		    !strncmp(cpr->fd[i].name, name, length))
+		if (irq_role(cpr->fd[i].name, name) == IRQ_INTX)
 			return true;
 	return false;
 }

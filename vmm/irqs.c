@@ -25,7 +25,7 @@ static const struct {
 	{ "_interrupt", IRQ_VECTOR },
 };
 
-enum irq_role irq_role(const char *name, size_t *ret_device)
+enum irq_role irq_role(const char *name, const char *device)
 {
 	size_t length = strlen(name);
 
@@ -35,7 +35,10 @@ enum irq_role irq_role(const char *name, size_t *ret_device)
 		if (length <= ending ||
 		    strcmp(name + length - ending, roles[i].ending))
 			continue;
-		*ret_device = length - ending;
+		length -= ending;
+		if (device && (length != strlen(device) ||
+			       strncmp(name, device, length)))
+			return IRQ_NONE;
 		return roles[i].role;
 	}
 	return IRQ_NONE;
@@ -119,21 +122,14 @@ static void note(struct eventfds *e, const struct cpr_fd *fd,
 static int eventfds_of(struct eventfds *e, const char *device,
 		       const struct cpr *cpr)
 {
-	size_t length;
-
 	*e = (struct eventfds){ NULL, 0, -1, -1, -1, -1 };
 	e->vector = malloc(VECTORS_MAX * sizeof(*e->vector));
 	if (!e->vector)
 		return -ENOMEM;
 	for (int i = 0; i < VECTORS_MAX; i++)
 		e->vector[i] = -1;
-	for (unsigned int i = 0; i < cpr->fds; i++) {
-		enum irq_role role = irq_role(cpr->fd[i].name, &length);
-
-		if (role != IRQ_NONE && length == strlen(device) &&
-		    !strncmp(cpr->fd[i].name, device, length))
-			note(e, &cpr->fd[i], role);
-	}
+	for (unsigned int i = 0; i < cpr->fds; i++)
+		note(e, &cpr->fd[i], irq_role(cpr->fd[i].name, device));
 	return 0;
 }
 

@@ -23,8 +23,8 @@ enum irq_role {
 	IRQ_REQUEST,
 };
 
-/* Of the file @name; @ret_device is the length of the device's name in it. */
-enum irq_role irq_role(const char *name, size_t *ret_device);
+/* Of the file @name if it is one of @device, or of any device for NULL. */
+enum irq_role irq_role(const char *name, const char *device);
 
 /*
  * How the device at @address delivers interrupts: the VFIO_PCI_*_IRQ_INDEX, or -1

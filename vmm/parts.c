@@ -20,7 +20,6 @@ static bool is_event(const char *link)
 int part_of(const struct cpr *cpr, const struct cpr_fd *fd, struct why *why)
 {
 	char path[40], link[PATH_MAX];
-	size_t device;
 	ssize_t n;
 
 	if (cpr_find_device(cpr, fd->name))
@@ -35,7 +34,7 @@ int part_of(const struct cpr *cpr, const struct cpr_fd *fd, struct why *why)
 	link[n] = 0;
 	if (!strncmp(link, "/memfd:", 7))
 		return PART_MEMORY;
-	if (is_event(link) && irq_role(fd->name, &device) != IRQ_NONE)
+	if (is_event(link) && irq_role(fd->name, NULL) != IRQ_NONE)
 		return PART_EVENT;
 	return because(why, -EMEDIUMTYPE,
 		       "QEMU has '%s' open (%s), which cannot go along",

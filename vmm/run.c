@@ -50,6 +50,11 @@ int verb_run(const struct request *req)
 	if (!rc) {
 		rc = back(req, session, &why);
 		lu_session_free(session);
+		if (rc == -EAGAIN) {
+			complain("'%s' can be tried again: %s.", req->name,
+				 why.text);
+			return EXIT_REFUSED;
+		}
 		complain("'%s' does not go on: %s. 'luctl show' has what is left, 'luctl reap %s' ends it.",
 			 req->name, why.text, req->name);
 		return EXIT_LOST;

@@ -6,6 +6,8 @@ There is no kernel with live update below: that it ends well is shown in machine
 
 import contextlib
 import json
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -68,6 +70,31 @@ class State(unittest.TestCase):
     def test_anything_else_is_refused(self):
         for data in (b"", b"QEVM" + bytes(64), self.state() + b"x", self.state(section="CprState/vfio gadgets")):
             self.assertEqual(self.read(data), ["refused 74"])
+
+
+class Manual(unittest.TestCase):
+    """The page says what the program can, and is well formed."""
+
+    @classmethod
+    def setUpClass(cls):
+        make("-C", ROOT / "vmm", OUT / "vmm/lu-qemu", OUT / "vmm/lu-qemu.1")
+
+    def test_has_what_the_help_has(self):
+        said = subprocess.run([OUT / "vmm/lu-qemu", "--help"], capture_output=True, text=True, check=True).stdout
+        page = (ROOT / "vmm/man/lu-qemu.1.scd").read_text()
+        verbs = re.findall(r"^  (\w+) +\w", said.split("Options:")[0], re.M)
+        options = set(re.findall(r"^  (--\w+)", said, re.M)) - {"--help", "--version"}
+        self.assertEqual(len(verbs), 5)
+        for verb in verbs:
+            self.assertIn(f"\n*{verb}* _NAME_", page)
+        for option in options:
+            self.assertIn(f"\n*{option}* _", page)
+
+    @unittest.skipUnless(shutil.which("mandoc"), "no mandoc here")
+    def test_is_well_formed(self):
+        said = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", OUT / "vmm/lu-qemu.1"],
+                              capture_output=True, text=True, check=False).stdout
+        self.assertEqual(said, "")
 
 
 class Guest(unittest.TestCase):

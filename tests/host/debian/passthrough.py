@@ -33,6 +33,7 @@ class Story:
         host = self.host
         # Owners of other tests would have the host wait for their drive.
         host.run("systemctl disable --now lu-store lu-named lu-brokered")
+        host.run("systemctl clean --what=fdstore lu-store lu-named")
         host.run(f"systemctl enable --now {guest.UNIT}")
         seen = guest.until(host, None)
         self.check("guest-works", not seen.bad and not seen.gaps, seen)
