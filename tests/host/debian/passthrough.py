@@ -33,7 +33,7 @@ class Story:
         host = self.host
         # Owners of other tests would have the host wait for their drive.
         host.run("systemctl disable --now lu-store lu-named lu-brokered")
-        host.run("systemctl clean --what=fdstore lu-store lu-named")
+        host.run("systemctl clean --what=fdstore lu-named")
         host.run(f"systemctl enable --now {guest.UNIT}")
         seen = guest.until(host, None)
         self.check("guest-works", not seen.bad and not seen.gaps, seen)
@@ -48,7 +48,7 @@ class Story:
         self.check("save", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
         done = host.ssh(f"lu-qemu resume {guest.NAME}")
         self.check("resume", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
-        after = guest.until(host, before)
+        after = guest.until(host, guest.last(host))
         self.went_on("resumed", before, after)
         return after
 
@@ -65,8 +65,11 @@ class Story:
         self.say(f"update {nth}: {jump.reached:.1f} s until ssh answers, {jump.up:.1f} s until all is up")
         count = host.run("systemctl show --value -p KExecCount")
         self.check(f"kexec-count-{nth}", count == str(nth), count)
-        after = guest.until(host, before)
+        # What it has said before it stood still is no sign of life.
+        after = guest.until(host, guest.last(host))
         self.went_on(f"update-{nth}", before, after)
+        state = host.ssh(f"systemctl is-active {guest.UNIT}").stdout.strip()
+        self.check(f"service-{nth}", state == "active", state)
         failed = host.failed_units()
         self.check(f"units-{nth}", not failed, " ".join(failed) or "none has failed")
         left = host.ssh("luctl watch --timeout 60")
