@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +27,15 @@ int part_of(const struct cpr *cpr, const struct cpr_fd *fd, struct why *why)
 		return PART_DEVICE;
 	if (lui_is_iommufd(fd->fd))
 		return PART_IOMMUFD;
+	/* Only a memfd has seals; one that came from the last kernel has no name. */
+	if (fcntl(fd->fd, F_GET_SEALS) >= 0)
+		return PART_MEMORY;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd->fd);
 	n = readlink(path, link, sizeof(link) - 1);
 	if (n < 0)
 		return because(why, -EBADF, "QEMU names a file '%s' that is not open",
 			       fd->name);
 	link[n] = 0;
-	if (!strncmp(link, "/memfd:", 7))
-		return PART_MEMORY;
 	if (is_event(link) && irq_role(fd->name, NULL) != IRQ_NONE)
 		return PART_EVENT;
 	return because(why, -EMEDIUMTYPE,
