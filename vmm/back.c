@@ -84,23 +84,10 @@ static int take_files(struct back *b, struct why *why)
 	return 0;
 }
 
-static json_object *description(const struct back *b, const char *name)
-{
-	json_object *list = json_object_object_get(b->vm, "devices");
-
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		json_object *one = json_object_array_get_idx(list, i);
-
-		if (!strcmp(text_of(one, "name"), name))
-			return one;
-	}
-	return NULL;
-}
-
 /* The IDs in the new iommufd, and interrupts. */
 static int take_device(struct back *b, struct cpr_device *d, struct why *why)
 {
-	json_object *described = description(b, d->name), *irq;
+	json_object *described = device_named(b->vm, d->name), *irq;
 	char hwpt[LU_NAME_BYTES];
 	uint32_t devid;
 	int rc;

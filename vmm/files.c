@@ -150,6 +150,19 @@ const char *text_of(json_object *object, const char *key)
 	return text ? text : "";
 }
 
+json_object *device_named(json_object *object, const char *name)
+{
+	json_object *list = json_object_object_get(object, "devices");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		json_object *one = json_object_array_get_idx(list, i);
+
+		if (!strcmp(text_of(one, "name"), name))
+			return one;
+	}
+	return NULL;
+}
+
 char **list_of(json_object *array)
 {
 	size_t n;

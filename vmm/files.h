@@ -39,6 +39,9 @@ int file_put_object(const struct request *req, const char *ending,
 /* A text of an object, "" if it has none of that name. */
 const char *text_of(json_object *object, const char *key);
 
+/* Of what @object lists as "devices" that with this name; NULL if there is none. */
+json_object *device_named(json_object *object, const char *name);
+
 /*
  * An array of texts as a NULL-terminated list, to be freed with list_free(); NULL
  * if it is something else or empty.

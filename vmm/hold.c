@@ -22,6 +22,7 @@
 struct hold {
 	const struct request *req;
 	json_object *seen; /* of machine_look() */
+	sigset_t signals; /* as QEMU had them blocked */
 	int cpr_fd;
 	struct cpr cpr;
 	struct lu_plan *plan;
@@ -47,12 +48,10 @@ static int answer(const struct hold *h, const char *state, const struct why *of,
 
 static int read_state(struct hold *h, struct why *why)
 {
-	const char *number = getenv(CPR_STATE_ENV);
 	size_t length;
 	void *data;
 	int rc;
 
-	h->cpr_fd = number ? atoi(number) : -1;
 	if (h->cpr_fd < 0 || lseek(h->cpr_fd, 0, SEEK_SET) < 0)
 		return because(why, -EINVAL,
 			       "this is what QEMU becomes, and was not started by it");
@@ -76,6 +75,19 @@ static bool has_intx(const struct cpr *cpr, const char *name)
 	return false;
 }
 
+static json_object *describe_device(const struct hold *h,
+				    const struct cpr_device *d)
+{
+	json_object *one = json_object_new_object();
+	const char *iommufd = text_of(device_named(h->seen, d->name), "iommufd");
+	int irq = irq_mode(d->name, has_intx(&h->cpr, d->name));
+
+	json_object_object_add(one, "name", json_object_new_string(d->name));
+	json_object_object_add(one, "irq", json_object_new_int(irq));
+	json_object_object_add(one, "iommufd", json_object_new_string(iommufd));
+	return one;
+}
+
 /* The blob that the next kernel's lu-qemu reads first. */
 static json_object *describe(const struct hold *h)
 {
@@ -84,28 +96,9 @@ static json_object *describe(const struct hold *h)
 
 	json_object_object_add(vm, "schema", json_object_new_int(1));
 	json_object_object_add(vm, "argv", array_of(h->req->command));
-	for (unsigned int i = 0; i < h->cpr.devices; i++) {
-		const struct cpr_device *d = &h->cpr.device[i];
-		json_object *one = json_object_new_object();
-		json_object *list = json_object_object_get(h->seen, "devices");
-
-		json_object_object_add(one, "name",
-				       json_object_new_string(d->name));
-		json_object_object_add(
-			one, "irq",
-			json_object_new_int(irq_mode(
-				d->name, has_intx(&h->cpr, d->name))));
-		for (size_t j = 0; j < json_object_array_length(list); j++) {
-			json_object *of = json_object_array_get_idx(list, j);
-
-			if (!strcmp(text_of(of, "name"), d->name))
-				json_object_object_add(
-					one, "iommufd",
-					json_object_new_string(
-						text_of(of, "iommufd")));
-		}
-		json_object_array_add(devices, one);
-	}
+	for (unsigned int i = 0; i < h->cpr.devices; i++)
+		json_object_array_add(devices,
+				      describe_device(h, &h->cpr.device[i]));
 	json_object_object_add(vm, "devices", devices);
 	return vm;
 }
@@ -165,19 +158,14 @@ static int undo(struct hold *h, struct why *why)
 static int preserve(struct hold *h, struct why *why)
 {
 	struct lu_error err = LU_ERROR_INIT;
-	struct why ignored;
 	int rc;
 
 	rc = lu_session_acquire(h->req->name, LU_OUT, &h->session, &err);
 	if (!rc)
 		rc = lu_plan_preserve(h->plan, h->session, &err);
-	if (rc)
-		return because_of(why, rc, &err);
-	rc = lu_session_park(h->session, &err);
 	if (!rc)
-		return 0;
-	undo(h, &ignored);
-	return because_of(why, rc, &err);
+		rc = lu_session_park(h->session, &err);
+	return rc ? because_of(why, rc, &err) : 0;
 }
 
 static int save(struct hold *h, struct why *why)
@@ -207,6 +195,7 @@ static int let_run(struct hold *h, const char *state, const struct why *of)
 	lu_plan_free(h->plan);
 	if (answer(h, state, of, &why))
 		complain("%s", why.text);
+	sigprocmask(SIG_SETMASK, &h->signals, NULL);
 	become_again(h->req, h->req->command, h->cpr_fd, &why);
 	complain("the guest is lost: %s.", why.text);
 	answer(h, "lost", &why, &why);
@@ -234,21 +223,21 @@ static int wait_and_see(struct hold *h, const sigset_t *signals)
 
 int verb_hold(const struct request *req)
 {
-	struct hold h = { .req = req, .cpr_fd = -1 };
+	const char *number = getenv(CPR_STATE_ENV);
+	struct hold h = { .req = req, .cpr_fd = number ? atoi(number) : -1 };
 	struct why why = { "" }, other;
-	sigset_t signals, before;
+	sigset_t signals;
 
 	/* Before anybody is told that there is something to be undone. */
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGUSR1);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
-	sigprocmask(SIG_BLOCK, &signals, &before);
+	sigprocmask(SIG_BLOCK, &signals, &h.signals);
 	if (!save(&h, &why) && !answer(&h, "held", NULL, &why))
 		return wait_and_see(&h, &signals);
 	complain("%s. The guest runs on.", why.text);
 	if (h.session && undo(&h, &other))
 		complain("%s", other.text);
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	return let_run(&h, "refused", &why);
 }

@@ -6,7 +6,6 @@
 
 #include "files.h"
 #include "machine.h"
-#include "save.h"
 
 /* The first that can become another program, and the last that was seen */
 #define FIRST_MAJOR 10
@@ -70,7 +69,7 @@ static int set_mode(struct qmp *qmp, const char *mode, struct why *why)
 	json_object *args = json_object_new_object();
 
 	json_object_object_add(args, "mode", json_object_new_string(mode));
-	return monitor_ask(qmp, "migrate-set-parameters", args, why);
+	return qmp_do(qmp, "migrate-set-parameters", args, why);
 }
 
 static int ask_blockers(struct qmp *qmp, struct why *why)

@@ -63,20 +63,6 @@ void hwpt_name(char name[LU_NAME_BYTES], const char *iommufd, uint32_t hwpt)
 		 hwpt);
 }
 
-/* What QEMU was asked about this device; NULL if it has come since. */
-static json_object *seen_device(json_object *seen, const char *name)
-{
-	json_object *list = json_object_object_get(seen, "devices");
-
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		json_object *one = json_object_array_get_idx(list, i);
-
-		if (!strcmp(text_of(one, "name"), name))
-			return one;
-	}
-	return NULL;
-}
-
 static int add_files(struct lu_plan *plan, const struct cpr *cpr,
 		     enum part kind, struct why *why)
 {
@@ -123,7 +109,7 @@ static int add_device(struct lu_plan *plan, const struct cpr *cpr,
 		      const struct cpr_device *d, json_object *seen,
 		      struct why *why)
 {
-	json_object *device = seen_device(seen, d->name);
+	json_object *device = device_named(seen, d->name);
 	const struct cpr_fd *fd = find_fd(cpr, d->name);
 	const char *iommufd = text_of(device, "iommufd");
 	char hwpt[LU_NAME_BYTES];
@@ -232,7 +218,7 @@ static int add_maps(struct lu_plan *plan, const struct cpr *cpr,
 		    const struct cpr_device *d, json_object *seen,
 		    struct why *why)
 {
-	const char *iommufd = text_of(seen_device(seen, d->name), "iommufd");
+	const char *iommufd = text_of(device_named(seen, d->name), "iommufd");
 	const struct cpr_fd *fd = find_fd(cpr, iommufd);
 	struct lu_error err = LU_ERROR_INIT;
 	char hwpt[LU_NAME_BYTES];
@@ -254,11 +240,11 @@ static bool is_first(const struct cpr *cpr, unsigned int device,
 		     json_object *seen)
 {
 	const struct cpr_device *d = &cpr->device[device];
-	const char *iommufd = text_of(seen_device(seen, d->name), "iommufd");
+	const char *iommufd = text_of(device_named(seen, d->name), "iommufd");
 
 	for (unsigned int i = 0; i < device; i++)
 		if (cpr->device[i].hwpt == d->hwpt &&
-		    !strcmp(text_of(seen_device(seen, cpr->device[i].name),
+		    !strcmp(text_of(device_named(seen, cpr->device[i].name),
 				    "iommufd"),
 			    iommufd))
 			return false;

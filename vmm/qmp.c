@@ -105,6 +105,15 @@ json_object *qmp_ask(struct qmp *qmp, const char *command, json_object *args,
 	return rc ? NULL : answer(qmp, command, why);
 }
 
+int qmp_do(struct qmp *qmp, const char *command, json_object *args,
+	   struct why *why)
+{
+	json_object *got = qmp_ask(qmp, command, args, why);
+
+	json_object_put(got);
+	return got ? 0 : -EREMOTEIO;
+}
+
 static int number_at(json_object *object, const char *key)
 {
 	return json_object_get_int(json_object_object_get(object, key));
@@ -125,9 +134,7 @@ static int greet(struct qmp *qmp, struct why *why)
 	if (!known)
 		return because(why, -EPROTO,
 			       "what listens there is not QEMU's monitor");
-	hello = qmp_ask(qmp, "qmp_capabilities", NULL, why);
-	json_object_put(hello);
-	return hello ? 0 : -EPROTO;
+	return qmp_do(qmp, "qmp_capabilities", NULL, why);
 }
 
 static int reach(struct qmp *qmp, const char *path, struct why *why)
@@ -152,14 +159,16 @@ static int reach(struct qmp *qmp, const char *path, struct why *why)
 	return qmp->parser ? 0 : because(why, -ENOMEM, "no memory");
 }
 
-int qmp_open(struct qmp *qmp, const char *path, int timeout_ms,
-	     struct why *why)
+int qmp_open(struct qmp *qmp, const struct request *req, struct why *why)
 {
-	int rc;
+	char path[PATH_MAX];
+	int rc = 0;
 
-	memset(qmp, 0, sizeof(*qmp));
-	qmp->timeout_ms = timeout_ms;
-	rc = reach(qmp, path, why);
+	*qmp = (struct qmp){ .fd = -1, .timeout_ms = req->timeout_ms };
+	if (!req->monitor)
+		rc = file_path(path, req, FILE_MONITOR, why);
+	if (!rc)
+		rc = reach(qmp, req->monitor ? req->monitor : path, why);
 	if (!rc)
 		rc = greet(qmp, why);
 	if (rc)

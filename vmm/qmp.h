@@ -18,9 +18,11 @@ struct qmp {
 	size_t begin, end;
 };
 
-/* Connects and says that it can. 0 or -errno with @why; ended by qmp_close(). */
-int qmp_open(struct qmp *qmp, const char *path, int timeout_ms,
-	     struct why *why);
+/*
+ * Connects to the monitor of a guest and says what it can. 0 or -errno with @why,
+ * -ENOENT or -ECONNREFUSED if it does not run; ended by qmp_close().
+ */
+int qmp_open(struct qmp *qmp, const struct request *req, struct why *why);
 void qmp_close(struct qmp *qmp);
 
 /*
@@ -29,6 +31,10 @@ void qmp_close(struct qmp *qmp);
  */
 json_object *qmp_ask(struct qmp *qmp, const char *command, json_object *args,
 		     struct why *why);
+
+/* The same where only success is of interest: 0 or -errno with @why. */
+int qmp_do(struct qmp *qmp, const char *command, json_object *args,
+	   struct why *why);
 
 /*
  * Waits until QEMU has become another program, or says that its migration has failed.

@@ -13,7 +13,6 @@
 
 #include "files.h"
 #include "machine.h"
-#include "save.h"
 
 /* The guest's process and what it says, told by events. */
 struct watch {
@@ -85,18 +84,6 @@ static int forget_answer(const struct request *req, struct why *why)
 	return rc;
 }
 
-int monitor_open(struct qmp *qmp, const struct request *req, struct why *why)
-{
-	char path[PATH_MAX];
-	int rc = 0;
-
-	if (!req->monitor)
-		rc = file_path(path, req, FILE_MONITOR, why);
-	return rc ? rc :
-		    qmp_open(qmp, req->monitor ? req->monitor : path,
-			     req->timeout_ms, why);
-}
-
 /* The same program, as what QEMU becomes. */
 static json_object *hold_command(const struct request *req, json_object *argv,
 				 struct why *why)
@@ -123,15 +110,6 @@ static json_object *hold_command(const struct request *req, json_object *argv,
 	return command;
 }
 
-int monitor_ask(struct qmp *qmp, const char *command, json_object *args,
-		struct why *why)
-{
-	json_object *got = qmp_ask(qmp, command, args, why);
-
-	json_object_put(got);
-	return got ? 0 : -EREMOTEIO;
-}
-
 /* From here on QEMU stops the guest, and becomes "lu-qemu hold". */
 static int migrate(struct qmp *qmp, const struct request *req,
 		   json_object *command, struct why *why)
@@ -143,14 +121,14 @@ static int migrate(struct qmp *qmp, const struct request *req,
 	json_object_object_add(args, "mode",
 			       json_object_new_string("cpr-exec"));
 	json_object_object_add(args, "cpr-exec-command", command);
-	rc = monitor_ask(qmp, "migrate-set-parameters", args, why);
+	rc = qmp_do(qmp, "migrate-set-parameters", args, why);
 	if (!rc)
 		rc = file_path(path + 5, req, FILE_STREAM, why);
 	if (rc)
 		return rc;
 	args = json_object_new_object();
 	json_object_object_add(args, "uri", json_object_new_string(path));
-	rc = monitor_ask(qmp, "migrate", args, why);
+	rc = qmp_do(qmp, "migrate", args, why);
 	return rc ? rc : qmp_await_exec(qmp, why);
 }
 
@@ -166,7 +144,7 @@ static int want_events(struct qmp *qmp, struct why *why)
 	json_object_object_add(one, "state", json_object_new_boolean(true));
 	json_object_array_add(list, one);
 	json_object_object_add(args, "capabilities", list);
-	return monitor_ask(qmp, "migrate-set-capabilities", args, why);
+	return qmp_do(qmp, "migrate-set-capabilities", args, why);
 }
 
 static int start(struct qmp *qmp, const struct request *req, struct why *why)
@@ -225,7 +203,7 @@ int verb_save(const struct request *req)
 	struct qmp qmp;
 	int code;
 
-	if (monitor_open(&qmp, req, &why)) {
+	if (qmp_open(&qmp, req, &why)) {
 		complain("%s.", why.text);
 		return EXIT_REFUSED;
 	}
@@ -252,7 +230,7 @@ int verb_check(const struct request *req)
 		complain("%s.", err.text);
 		return EXIT_REFUSED;
 	}
-	if (monitor_open(&qmp, req, &why)) {
+	if (qmp_open(&qmp, req, &why)) {
 		complain("%s.", why.text);
 		return EXIT_REFUSED;
 	}
@@ -318,6 +296,9 @@ int verb_resume(const struct request *req)
 	}
 	complain("'%s' does not run on: %s.", req->name,
 		 said ? text_of(said, "why") : why.text);
+	/* What cannot be undone is still preserved. */
+	if (said && !strcmp(text_of(said, "state"), "held"))
+		rc = -EBUSY;
 	json_object_put(said);
 	return rc ? EXIT_REFUSED : EXIT_LOST;
 }

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "qmp.h"
-#include "save.h"
 
 /* systemd says the number of the job, and nothing if there is none. */
 #define KEXEC_JOB "systemctl show --property=Job --value kexec.target"
@@ -36,10 +35,10 @@ static int power_down(struct qmp *qmp, const struct request *req,
 
 	if (process.fd < 0)
 		return because(why, -errno, "process %d: %m", (int)qmp->pid);
-	rc = monitor_ask(qmp, "system_powerdown", NULL, why);
+	rc = qmp_do(qmp, "system_powerdown", NULL, why);
 	if (!rc && poll(&process, 1, req->timeout_ms) != 1) {
 		complain("'%s' did not shut down, and is ended.", req->name);
-		rc = monitor_ask(qmp, "quit", NULL, why);
+		rc = qmp_do(qmp, "quit", NULL, why);
 	}
 	close(process.fd);
 	return rc;
@@ -49,11 +48,15 @@ int verb_stop(const struct request *req)
 {
 	struct why why = { "" };
 	struct qmp qmp;
-	int rc;
+	int rc = qmp_open(&qmp, req, &why);
 
-	if (kexec_is_due())
+	/* A service manager asks for it also when the guest has ended by itself. */
+	if (rc == -ENOENT || rc == -ECONNREFUSED)
+		return EXIT_DONE;
+	if (!rc && kexec_is_due()) {
+		qmp_close(&qmp);
 		return verb_save(req);
-	rc = monitor_open(&qmp, req, &why);
+	}
 	if (!rc) {
 		rc = power_down(&qmp, req, &why);
 		qmp_close(&qmp);

@@ -111,7 +111,7 @@ class Guest(unittest.TestCase):
         self.dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lu-")))
 
     def lu_qemu(self, verb, *words, name="vm1"):
-        return subprocess.run([OUT / "vmm/lu-qemu", verb, "--dir", self.dir, name, *words], capture_output=True,
+        return subprocess.run([OUT / "vmm/lu-qemu", verb, "--dir", self.dir, *words, name], capture_output=True,
                               text=True, check=False)
 
     def start(self, *words):
@@ -197,6 +197,26 @@ class Guest(unittest.TestCase):
         self.ask("cont")
         self.refused("aux-ram-share")
         self.assertNotIn("-incoming", self.words())
+
+    def test_signals_reach_it_as_before(self):
+        self.good()
+        self.ask("cont")
+        before = self.blocked()
+        self.refused("/dev/liveupdate")
+        self.assertEqual(self.blocked(), before)
+
+    def blocked(self):
+        return re.search(r"SigBlk:\s*(\w+)", Path(f"/proc/{self.process.pid}/status").read_text())[1]
+
+    def test_one_that_minds_no_button_is_ended(self):
+        self.good()
+        self.ask("cont")
+        done = self.lu_qemu("stop", "--timeout", "0.1")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.process.wait(60)
+
+    def test_one_that_has_ended_is_stopped(self):
+        self.assertEqual(self.lu_qemu("stop", name="vm2").returncode, 0)
 
     def test_nothing_to_resume(self):
         self.good()

@@ -2,6 +2,7 @@
 """The test of row E7: a guest of QEMU, with a drive and a card of its own, works on
 across a live update of its host."""
 
+import signal
 from typing import List, Tuple
 
 from host import splats
@@ -50,6 +51,10 @@ class Story:
         self.check("resume", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
         after = guest.until(host, guest.last(host))
         self.went_on("resumed", before, after)
+        blocked = host.run(f"awk '/^SigBlk/ {{ print $2 }}' "
+                           f"/proc/$(systemctl show --value -p MainPID {guest.UNIT})/status")
+        self.check("resumed-signals", not int(blocked, 16) & 1 << signal.SIGTERM - 1,
+                   f"{blocked} are blocked")
         return after
 
     def went_on(self, tag: str, before: guest.Seen, after: guest.Seen) -> None:
