@@ -3,32 +3,19 @@
 across a live update of its host."""
 
 import signal
-from typing import List, Tuple
 
-from host import splats
-from host.base import Progress
 from host.sending import Sending
 
 from . import guest
-from .machine import DebianHost, release
+from .machine import release
+from .story import Story
 
 # Frames a second: while the guest stands still all have to wait in the ring of its card
 RATE = 5
 
 
-class Story:
-    """What was seen, as checks with a name each."""
-
-    def __init__(self, host: DebianHost, say: Progress):
-        self.host = host
-        self.say = say
-        self.checks: List[Tuple[str, bool, str]] = []
-        self.kernel = ""
-
-    def check(self, name: str, right: bool, text: object) -> bool:
-        self.checks.append((name, right, str(text)))
-        self.say(f"{name}: {'ok' if right else 'FAIL'} ({text})")
-        return right
+class Passthrough(Story):
+    """One guest, whose console says how it does."""
 
     def started(self) -> guest.Seen:
         host = self.host
@@ -80,17 +67,6 @@ class Story:
         left = host.ssh("luctl watch --timeout 60")
         self.check(f"all-finished-{nth}", left.returncode == 0, left.stdout.strip().replace("\n", "; "))
         return after
-
-    def seen_from_outside(self) -> None:
-        """What QEMU and the console say of all of it."""
-        trace = self.host.trace()
-        kept = self.host.vm.machine.kept_sources()
-        faults = [f for f in trace.faults if f.source in kept]
-        self.check("faults", not faults, f"{len(faults)} by preserved devices")
-        offs = sum(not on for _, on in trace.translation)
-        self.check("translation", bool(trace.translation) and not offs, f"went off {offs} times")
-        bad = splats.scan(self.host.vm.console_log, "host")
-        self.check("console", not bad, bad[0] if bad else "nothing that a healthy kernel does not say")
 
     def tell(self, times: int) -> None:
         self.kernel = release(self.host)

@@ -3,32 +3,21 @@
 
 import json
 import re
-from typing import List, Tuple
 
-from host import splats, witness
-from host.base import Progress, RigError
+from host import witness
+from host.base import RigError
 
-from .machine import DebianHost, release
+from .machine import release
 from .owner import KEPT, UNKEPT, Owner
+from .story import Story
 
 TIMES = 3
 OURS = ("luctl", "luod", "libliveupdate1", "libliveupdate-dev")
 SYSTEMD = 262
 
 
-class Story:
-    """What was seen, as checks with a name each."""
-
-    def __init__(self, host: DebianHost, say: Progress):
-        self.host = host
-        self.say = say
-        self.checks: List[Tuple[str, bool, str]] = []
-        self.kernel = ""
-
-    def check(self, name: str, right: bool, text: object) -> bool:
-        self.checks.append((name, right, str(text)))
-        self.say(f"{name}: {'ok' if right else 'FAIL'} ({text})")
-        return right
+class Update(Story):
+    """Owners of each kind, and one that nobody keeps."""
 
     @property
     def image(self) -> str:
@@ -136,19 +125,7 @@ class Story:
             self.check(f"blackout-{nth}", count > 0,
                        f"{count} reads in {(until - jump) / 1e9:.1f} s")
 
-    def seen_from_outside(self) -> None:
-        """What QEMU and the console say of all of it."""
-        trace = self.host.trace()
-        self._in_the_blackout(trace)
-        kept = self.host.vm.machine.kept_sources()
-        faults = [f for f in trace.faults if f.source in kept]
-        self.check("faults", not faults, f"{len(faults)} by preserved devices")
-        offs = sum(not on for _, on in trace.translation)
-        self.check("translation", bool(trace.translation) and not offs, f"went off {offs} times")
-        bad = splats.scan(self.host.vm.console_log, "host")
-        self.check("console", not bad, bad[0] if bad else "nothing that a healthy kernel does not say")
-
-    def tell(self, times: int = TIMES) -> None:
+    def tell(self, times: int) -> None:
         self.installed()
         for owner in KEPT:
             owner.until(self.host, "kernels", 0)
@@ -158,4 +135,5 @@ class Story:
         self.undone(KEPT[0])
         for nth in range(1, times + 1):
             self.update(nth)
+        self._in_the_blackout(self.host.trace())
         self.seen_from_outside()
