@@ -91,7 +91,7 @@ host: deb kernel-deb
 
 demo-vm: deb kernel-deb
 	@scripts/setup host
-	@tests/host/run --guest --times 1 --out build/demo-vm
+	@tests/host/run --guest --times 2 --out build/demo-vm
 
 SECONDS ?= 300
 fuzz-user: tools

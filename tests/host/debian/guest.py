@@ -51,6 +51,6 @@ def until(host: DebianHost, after: Optional[Seen], reads: int = 50, frames: int 
                    f"{said(host)}")
 
 
-def said(host: DebianHost) -> str:
-    """What its service has written in this boot."""
-    return host.ssh(f"journalctl -b -q --no-pager -o cat -u {UNIT} | tail -n 20").stdout
+def said(host: DebianHost, boot: int = 0) -> str:
+    """What its service has written in this boot, or one before."""
+    return host.ssh(f"journalctl -b {boot} -q --no-pager -o cat -u {UNIT} | tail -n 20").stdout

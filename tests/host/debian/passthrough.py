@@ -60,6 +60,8 @@ class Passthrough(Story):
         # What it has said before it stood still is no sign of life.
         after = guest.until(host, guest.last(host))
         self.went_on(f"update-{nth}", before, after)
+        if after.life != before.life:
+            self.say(guest.said(host, boot=-1))
         state = host.ssh(f"systemctl is-active {guest.UNIT}").stdout.strip()
         self.check(f"service-{nth}", state == "active", state)
         failed = host.failed_units()
