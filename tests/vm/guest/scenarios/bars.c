@@ -86,6 +86,7 @@ static void same_session(struct bench *b)
 {
 	if (mapped(b, b->iommufd) &&
 	    !lost(cases_tag("attach"), vfio_attach(&peer.vfio, b->hwpt))) {
+		cases_rc("change-process", ioas_change_process(b->iommufd), 0);
 		preserve(b, 0);
 		cases_rc("device", bench_preserve_device(b), 0);
 		cases_rc("peer", preserve_peer(b), 0);
