@@ -159,6 +159,8 @@ int main(int argc, char **argv)
 	unsigned int failed;
 
 	(void)argc;
+	/* Some tests want files 3 and up for themselves, as systemd passes them. */
+	close_range(STDERR_FILENO + 1, ~0U, 0);
 	unsetenv("LISTEN_FDS");
 	unsetenv("NOTIFY_SOCKET");
 	setenv("LUOD_SOCKET", "/nonexistent/luod", 1);
