@@ -103,6 +103,7 @@ void check_all(struct check *c)
 	check_node(c);
 	check_devices(c);
 	check_memory(c);
+	check_owners(c);
 }
 
 static json_object *image_json(const struct check *c)

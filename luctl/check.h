@@ -44,5 +44,6 @@ void check_sessions(struct check *c);
 void check_node(struct check *c);
 void check_devices(struct check *c);
 void check_memory(struct check *c);
+void check_owners(struct check *c);
 
 #endif

@@ -73,7 +73,7 @@ int command_end(int out, pid_t pid)
 	return wait_for(pid);
 }
 
-char *command_text(const char *const *argv)
+int command_said(const char *const *argv, char **ret_text)
 {
 	int in = open("/dev/null", O_RDONLY | O_CLOEXEC), out;
 	size_t used = 0;
@@ -83,14 +83,22 @@ char *command_text(const char *const *argv)
 
 	out = command_filter(argv, in, &pid);
 	if (out < 0)
-		return NULL;
+		return -1;
 	do {
 		text = must_grow(text, used + 4097, 1);
 		got = read(out, text + used, 4096);
 		used += got > 0 ? got : 0;
 	} while (got > 0 || (got < 0 && errno == EINTR));
 	text[used] = 0;
-	if (!command_end(out, pid))
+	*ret_text = text;
+	return command_end(out, pid);
+}
+
+char *command_text(const char *const *argv)
+{
+	char *text = NULL;
+
+	if (!command_said(argv, &text))
 		return text;
 	free(text);
 	return NULL;

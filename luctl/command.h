@@ -10,6 +10,9 @@
  * was killed. */
 int command_run(const char *const *argv);
 
+/* The same, and what it prints, to be freed; NULL if it could not be started. */
+int command_said(const char *const *argv, char **ret_text);
+
 /* What it prints, to be freed; NULL if it fails or is not there. */
 char *command_text(const char *const *argv);
 

@@ -143,10 +143,12 @@ static int go_on(struct back *b, struct why *why)
 	if (!argv)
 		rc = because(why, -EBADMSG, "QEMU's command line is missing");
 	fd = rc ? rc : state_file(b, why);
-	if (fd >= 0)
+	if (fd >= 0) {
+		complain("'%s' has everything back.", b->req->name);
 		rc = become_again(b->req, argv, fd, why);
-	else
+	} else {
 		rc = fd;
+	}
 	list_free(argv);
 	return rc;
 }

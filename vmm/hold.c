@@ -234,6 +234,7 @@ int verb_hold(const struct request *req)
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
 	sigprocmask(SIG_BLOCK, &signals, &h.signals);
+	complain("'%s' stands still.", req->name);
 	if (!save(&h, &why) && !answer(&h, "held", NULL, &why))
 		return wait_and_see(&h, &signals);
 	complain("%s. The guest runs on.", why.text);

@@ -23,7 +23,8 @@ enum {
 
 /* What was asked for on the command line. */
 struct request {
-	const char *name; /* of the guest, and of its session */
+	const char *name; /* of the guest, and of its session; NULL for all */
+	bool now; /* no service is stopped before the jump */
 	const char *monitor; /* path of QEMU's QMP socket */
 	const char *dir; /* where guests leave what the next call needs */
 	int timeout_ms;

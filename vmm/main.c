@@ -16,19 +16,20 @@ static const struct verb {
 	int (*run)(const struct request *req);
 	bool command; /* takes QEMU's command line */
 	bool hidden;
+	bool all; /* takes --all in place of a name */
 } verbs[] = {
 	{ "run", "start a guest, or go on with the one that came over",
-	  verb_run, true, false },
+	  verb_run, true, false, false },
 	{ "check", "could this guest go through a live update?", verb_check,
-	  false, false },
+	  false, false, true },
 	{ "save", "stop the guest and preserve it, before a live update",
-	  verb_save, false, false },
+	  verb_save, false, false, false },
 	{ "resume", "undo that: let the guest run on in this kernel",
-	  verb_resume, false, false },
+	  verb_resume, false, false, false },
 	{ "stop", "save it if the host is about to kexec, or else shut it down",
-	  verb_stop, false, false },
+	  verb_stop, false, false, false },
 	{ "hold", "what QEMU becomes while it is preserved", verb_hold, true,
-	  true },
+	  true, false },
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -37,6 +38,7 @@ static void help(void)
 {
 	printf("usage: lu-qemu run [OPTION]... NAME -- QEMU [ARGUMENT]...\n"
 	       "       lu-qemu VERB [OPTION]... NAME\n"
+	       "       lu-qemu check [OPTION]... --all\n"
 	       "A guest of QEMU goes through a kexec live update with its devices.\n\n"
 	       "Verbs:\n");
 	for (unsigned int i = 0; i < VERBS; i++)
@@ -46,6 +48,8 @@ static void help(void)
 	       "  --monitor PATH     QEMU's own QMP socket; run adds one if not given\n"
 	       "  --dir DIR          where guests leave what the next call needs\n"
 	       "                     (" DIR ")\n"
+	       "  --all              check all guests that run\n"
+	       "  --now              check: no service will be stopped before the jump\n"
 	       "  --timeout SECONDS  how long to wait for QEMU, or for the drivers of\n"
 	       "                     devices (30)\n"
 	       "  --help             say this\n"
@@ -111,8 +115,11 @@ static int parse(const struct verb *verb, int argc, char **argv,
 		{ "monitor", required_argument, NULL, 'm' },
 		{ "dir", required_argument, NULL, 'd' },
 		{ "timeout", required_argument, NULL, 't' },
+		{ "all", no_argument, NULL, 'a' },
+		{ "now", no_argument, NULL, 'n' },
 		{ 0 },
 	};
+	bool all = false;
 	int got;
 
 	while ((got = getopt_long(argc, argv, "+", known, NULL)) != -1) {
@@ -120,9 +127,15 @@ static int parse(const struct verb *verb, int argc, char **argv,
 			req->monitor = optarg;
 		else if (got == 'd')
 			req->dir = optarg;
+		else if (got == 'a' && verb->all)
+			all = true;
+		else if (got == 'n' && verb->all)
+			req->now = true;
 		else if (got != 't' || seconds(optarg, &req->timeout_ms))
 			return EXIT_CANNOT;
 	}
+	if (all && optind == argc && !req->monitor)
+		return 0;
 	return parse_rest(verb, argc, argv, req);
 }
 

@@ -219,36 +219,6 @@ int verb_save(const struct request *req)
 	return code;
 }
 
-int verb_check(const struct request *req)
-{
-	struct lu_error err = LU_ERROR_INIT;
-	struct why why = { "" };
-	json_object *seen;
-	struct qmp qmp;
-
-	if (lu_support(NULL, &err)) {
-		complain("%s.", err.text);
-		return EXIT_REFUSED;
-	}
-	if (qmp_open(&qmp, req, &why)) {
-		complain("%s.", why.text);
-		return EXIT_REFUSED;
-	}
-	seen = machine_look(&qmp, &why);
-	qmp_close(&qmp);
-	if (!seen) {
-		complain("'%s' cannot go through a live update: %s.", req->name,
-			 why.text);
-		return EXIT_REFUSED;
-	}
-	printf("'%s' can go through a live update, with %zu devices.\n",
-	       req->name,
-	       json_object_array_length(
-		       json_object_object_get(seen, "devices")));
-	json_object_put(seen);
-	return EXIT_DONE;
-}
-
 /* The process that holds it, if it still does; opened before it is looked at. */
 static int holder(const struct request *req, struct watch *watch,
 		  struct why *why)

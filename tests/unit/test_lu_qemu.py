@@ -88,7 +88,7 @@ class Manual(unittest.TestCase):
         for verb in verbs:
             self.assertIn(f"\n*{verb}* _NAME_", page)
         for option in options:
-            self.assertIn(f"\n*{option}* _", page)
+            self.assertIn(f"\n*{option}*", page)
 
     @unittest.skipUnless(shutil.which("mandoc"), "no mandoc here")
     def test_is_well_formed(self):
@@ -228,6 +228,29 @@ class Guest(unittest.TestCase):
         done = self.lu_qemu("save", name="vm2")
         self.assertEqual(done.returncode, 1)
         self.assertIn("cannot be reached", done.stderr)
+
+    def test_all_that_run(self):
+        """What luctl asks; one that has ended has left its monitor's socket."""
+        self.assertEqual(self.all_of(), (0, ""))
+        self.good()
+        code, said = self.all_of()
+        self.assertEqual(code, 1)
+        self.assertRegex(said, r"^lu-qemu: 'vm1': [^\n]+\.\n$")
+        code, said = self.all_of("--now")
+        self.assertEqual(code, 1)
+        self.assertIn("'lu-qemu save vm1' preserves it", said)
+        self.process.kill()
+        self.process.wait()
+        self.assertTrue((self.dir / "vm1.qmp").exists())
+        self.assertEqual(self.all_of("--now"), (0, ""))
+
+    def all_of(self, *words):
+        """As luctl runs it, but for where guests are."""
+        make("-C", ROOT / "vmm", f"OUT={self.dir}", f"BINDIR={OUT}/vmm", self.dir / "vmm/luctl-check")
+        done = subprocess.run(["sh", self.dir / "vmm/luctl-check", "--dir", self.dir, *words], capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.stderr, "")
+        return done.returncode, done.stdout
 
     def test_what_is_meant(self):
         for words in (["save"], ["save", "a/b"], ["run", "vm1"], ["leave", "vm1"], ["save", "vm1", "vm2"],

@@ -358,6 +358,55 @@ class Memory(luctl.Case):
         self.check_says("note", "not-looked-at")
 
 
+class Owners(luctl.Case):
+    """What programs in check.d have against it."""
+
+    def program(self, where, name, text, mode=0o755):
+        self.file(f"{where}/luctl/check.d/{name}", f"#!/bin/sh\n{text}\n").chmod(mode)
+
+    def test_nothing(self):
+        self.check_says("ok", "owners")
+        self.program("/usr/lib", "vm", "echo 'nobody wants to know'")
+        self.check_says("ok", "owners")
+
+    def test_each_line_is_a_reason(self):
+        self.program("/usr/lib", "vm", "echo 'guest a cannot.'; echo 'guest b cannot'; exit 1")
+        found = self.answer("check", "--now", str(self.image), code=1)
+        worst = [(f["code"], f["subject"], f["text"]) for f in found["findings"] if f["level"] == "refused"]
+        self.assertEqual(worst, [("owner", "vm", "guest a cannot"), ("owner", "vm", "guest b cannot")])
+        self.answer("check", "--now", "--ignore", "owner", str(self.image))
+
+    def test_no_reason_is_one(self):
+        self.program("/usr/lib", "vm", "exit 3")
+        self.check_says("refused", "owner", subject="vm")
+
+    def test_how_it_is_done(self):
+        self.program("/usr/lib", "vm", '[ "$*" != --now ] || { echo "it runs"; exit 1; }')
+        self.check_says("refused", "owner")
+        self.systemd()
+        self.check_says("ok", "owners", now=False)
+
+    def test_one_that_cannot_be_asked(self):
+        self.program("/usr/lib", "vm", "kill -9 $$")
+        self.check_says("unknown", "owner-unknown", subject="vm")
+        self.file("/usr/lib/luctl/check.d/vm", b"\x7fELF")
+        self.check_says("unknown", "owner-unknown", subject="vm")
+
+    def test_the_administrators_comes_first(self):
+        self.program("/usr/lib", "vm", "exit 1")
+        self.program("/etc", "vm", "exit 0")
+        self.check_says("ok", "owners")
+        self.program("/etc", "vm", "exit 1", mode=0o644)
+        self.check_says("ok", "owners")
+
+    def test_update_asks_before_anything_is_done(self):
+        self.program("/usr/lib", "vm", "echo 'guest a cannot'; exit 1")
+        done = self.luctl("update", "--now", self.image)
+        self.assertEqual(done.code, 1)
+        self.assertIn("guest a cannot", done.err)
+        self.assertEqual(self.logged(), [])
+
+
 class Anybody(luctl.Case):
     def test_not_root(self):
         """What others have open cannot be seen."""

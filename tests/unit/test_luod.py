@@ -251,6 +251,8 @@ class Messages(Kernel):
         self.start()
         self.witness = self.client()
         self.parked(self.witness, "witness")
+        # An answer comes before what was needed for it is closed.
+        wait_until(lambda: self.threads() == 1, "all is closed")
         self.before = self.files()
 
     def tearDown(self):

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What owners have preserved the kernel knows. Those that preserve only while their
+ * service stops can fail when there is no way back. So programs that know them are
+ * asked before: whatever their packages, or the administrator, put into check.d.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "command.h"
+#include "sysfs.h"
+
+/* A name in the first one hides the same in the second. */
+#define OF_ADMIN "/etc/luctl/check.d"
+#define OF_PACKAGES "/usr/lib/luctl/check.d"
+
+/* Each line is a reason. */
+static void refused(struct check *c, const char *name, char *said)
+{
+	bool any = false;
+	char *line, *rest = said;
+
+	while ((line = strsep(&rest, "\n"))) {
+		size_t end = strlen(line);
+
+		while (end && strchr("\r .", line[end - 1]))
+			line[--end] = 0;
+		if (!end)
+			continue;
+		found(&c->found, REFUSED, "owners", "owner", name, NULL, "%s",
+		      line);
+		any = true;
+	}
+	if (!any)
+		found(&c->found, REFUSED, "owners", "owner", name, NULL,
+		      "%s says no, and not why", name);
+}
+
+static void ask(struct check *c, const char *dir, const char *name)
+{
+	char *path = root_path("%s/%s", dir, name), *said = NULL;
+	const char *argv[] = { path, c->now ? "--now" : NULL, NULL };
+	int code;
+
+	if (!access(path, X_OK)) {
+		code = command_said(argv, &said);
+		if (code < 0 || code == 127)
+			found(&c->found, UNKNOWN, "owners", "owner-unknown",
+			      name, NULL, "%s/%s %s", dir, name,
+			      code < 0 ? "was killed, or cannot be started" :
+					 "cannot be started");
+		else if (code)
+			refused(c, name, said);
+	}
+	free(said);
+	free(path);
+}
+
+static void ask_all(struct check *c, const char *dir, const char *before)
+{
+	char **names;
+	int count = sys_names(&names, "%s", dir);
+
+	for (int i = 0; i < count; i++)
+		if (!before || !sys_exists("%s/%s", before, names[i]))
+			ask(c, dir, names[i]);
+	if (count >= 0)
+		names_free(names, count);
+}
+
+void check_owners(struct check *c)
+{
+	unsigned int before = c->found.count;
+
+	ask_all(c, OF_ADMIN, NULL);
+	ask_all(c, OF_PACKAGES, OF_ADMIN);
+	if (c->found.count == before)
+		found(&c->found, FINE, "owners", "owners", NULL, NULL,
+		      "no owner has anything against it");
+}
