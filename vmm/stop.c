@@ -2,6 +2,7 @@
 /* The end of a guest, or of the kernel below it. */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -9,6 +10,7 @@
 
 #include "qmp.h"
 
+#define LOOK_MS 50
 /* systemd says the number of the job, and nothing if there is none. */
 #define KEXEC_JOB "systemctl show --property=Job --value kexec.target"
 
@@ -44,6 +46,21 @@ static int power_down(struct qmp *qmp, const struct request *req,
 	return rc;
 }
 
+/* QEMU was given back its guest, and makes its monitor anew. */
+static int open_again(struct qmp *qmp, const struct request *req, pid_t pid,
+		      struct why *why)
+{
+	int rc;
+
+	for (int left = req->timeout_ms; left > 0; left -= LOOK_MS) {
+		rc = qmp_open(qmp, req, why);
+		if ((rc != -ENOENT && rc != -ECONNREFUSED) || kill(pid, 0))
+			return rc;
+		usleep(LOOK_MS * 1000);
+	}
+	return qmp_open(qmp, req, why);
+}
+
 int verb_stop(const struct request *req)
 {
 	struct why why = { "" };
@@ -55,7 +72,12 @@ int verb_stop(const struct request *req)
 		return EXIT_DONE;
 	if (!rc && kexec_is_due()) {
 		qmp_close(&qmp);
-		return verb_save(req);
+		rc = verb_save(req);
+		if (rc != EXIT_REFUSED)
+			return rc;
+		/* The host goes down all the same. */
+		complain("'%s' is shut down.", req->name);
+		rc = open_again(&qmp, req, qmp.pid, &why);
 	}
 	if (!rc) {
 		rc = power_down(&qmp, req, &why);

@@ -6,6 +6,7 @@ There is no kernel with live update below: that it ends well is shown in machine
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import socket
@@ -214,6 +215,21 @@ class Guest(unittest.TestCase):
         done = self.lu_qemu("stop", "--timeout", "0.1")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.process.wait(60)
+
+    def test_one_that_is_not_preserved_is_shut_down(self):
+        """The host is about to kexec, says a systemctl of ours."""
+        systemctl = self.dir / "systemctl"
+        systemctl.write_text("#!/bin/sh\necho 17\n")
+        systemctl.chmod(0o755)
+        self.good()
+        self.ask("cont")
+        env = os.environ | {"PATH": f"{self.dir}:{os.environ['PATH']}"}
+        done = subprocess.run([OUT / "vmm/lu-qemu", "stop", "--dir", self.dir, "--timeout", "5", "vm1"],
+                              capture_output=True, text=True, check=False, env=env)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("'vm1' was not preserved, and runs on", done.stderr)
+        self.assertIn("'vm1' is shut down", done.stderr)
+        self.process.wait()
 
     def test_one_that_has_ended_is_stopped(self):
         self.assertEqual(self.lu_qemu("stop", name="vm2").returncode, 0)
