@@ -20,7 +20,8 @@ help:
 	@echo "make deb           Debian packages of these, in build/deb/"
 	@echo "make kernel-deb    the same of a kernel, for a Debian host, in build/kernel-deb/"
 	@echo "make host          a Debian host with both, updated by its luctl three times in a row"
-	@echo "make demo-vm       the same with a guest of QEMU on it, which has a drive and a card"
+	@echo "make demo-vm       the same with a guest of QEMU on it, which has a drive and a card;"
+	@echo "                   with STOCK=1 on a host that hands over nothing: the guest ends"
 	@echo "make bench         what it costs, in instructions, in build/bench/"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
@@ -91,7 +92,11 @@ host: deb kernel-deb
 
 demo-vm: deb kernel-deb
 	@scripts/setup host
-	@tests/host/run --guest --times 2 --out build/demo-vm
+ifdef STOCK
+	@tests/host/run --story control --out build/demo-vm-stock
+else
+	@tests/host/run --story guest --times 2 --out build/demo-vm
+endif
 
 SECONDS ?= 300
 fuzz-user: tools

@@ -1026,7 +1026,7 @@ class Picture(Measured, unittest.TestCase):
                          [(0, "init"), (1, "jump"), (2, "freeze")])
 
     def test_bins(self):
-        self.assertEqual(picture.bins([0, 19 * MS, 20 * MS, 99 * MS], 0, 60 * MS), [2, 1, 0])
+        self.assertEqual(picture.bins([0, 19 * MS, 20 * MS, 99 * MS], picture.Scale(0, 60 * MS, 0)), [2, 1, 0])
 
 
 def main():

@@ -3,18 +3,15 @@
 
 import re
 import time
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Tuple
 
 from host.base import RigError, slowness
 
 from .machine import DebianHost
 
-NAME = "web1"
-UNIT = f"lu-vm@{NAME}"
-CONSOLE = f"/var/lib/lu-vm/{NAME}.console"
 WAIT_S = 600
-LINE = re.compile(r"guest: id (\w+) up (\d+) clock (\d+\.\d+) reads (\d+) bad (\d+) "
-                  r"frames (\d+) gaps (\d+)")
+LINE = re.compile(r"guest: id (\w+) up (\d+) clock (\d+\.\d+) set (\d+) reads (\d+) writes (\d+) "
+                  r"bad (\d+) frames (\d+) gaps (\d+)")
 
 
 class Seen(NamedTuple):
@@ -22,10 +19,15 @@ class Seen(NamedTuple):
     life: str                   # anew when it boots
     up: int                     # seconds, by its own clock
     clock: float                # the time of day there
+    steps: int                  # how often it had to set that
     reads: int
+    writes: int
     bad: int
     frames: int
     gaps: int
+
+
+NOTHING = Seen("", 0, 0.0, 0, 0, 0, 0, 0, 0)
 
 
 def parse(text: str) -> List[Seen]:
@@ -33,24 +35,51 @@ def parse(text: str) -> List[Seen]:
             for m in LINE.finditer(text)]
 
 
-def last(host: DebianHost) -> Optional[Seen]:
-    seen = parse(host.ssh(f"tail -n 5 {CONSOLE}").stdout)
-    return seen[-1] if seen else None
+class Guest:
+    """`last` is what it has said last, `until` waits for it to go on."""
 
+    def __init__(self, host: DebianHost, name: str, has_drive: bool = True):
+        self.host = host
+        self.name = name
+        self.has_drive = has_drive
 
-def until(host: DebianHost, after: Optional[Seen], reads: int = 50, frames: int = 5) -> Seen:
-    """Wait until it has done so much more than when it was seen last."""
-    ends = time.monotonic() + WAIT_S * slowness()
-    while time.monotonic() < ends:
-        now = last(host)
-        if now and now.reads >= (after.reads if after else 0) + reads \
-                and now.frames >= (after.frames if after else 0) + frames:
-            return now
-        time.sleep(1)
-    raise RigError(f"The guest does not go on: {now or 'it says nothing'}. "
-                   f"{said(host)}")
+    @property
+    def unit(self) -> str:
+        return f"lu-vm@{self.name}.service"
 
+    def last(self) -> Optional[Seen]:
+        seen = parse(self.host.ssh(f"tail -n 5 /var/lib/lu-vm/{self.name}.console").stdout)
+        return seen[-1] if seen else None
 
-def said(host: DebianHost, boot: int = 0) -> str:
-    """What its service has written in this boot, or one before."""
-    return host.ssh(f"journalctl -b {boot} -q --no-pager -o cat -u {UNIT} | tail -n 20").stdout
+    def until(self, after: Optional[Seen], reads: int = 50, frames: int = 5, lines: int = 0) -> Seen:
+        """Wait until it has done and said so much more than when it was seen last."""
+        reads = reads if self.has_drive else 0
+        ends = time.monotonic() + WAIT_S * slowness()
+        while time.monotonic() < ends:
+            now = self.last()
+            was = after or NOTHING
+            if (now and now.reads >= was.reads + reads and now.frames >= was.frames + frames
+                    and now.up >= was.up + lines):
+                return now
+            time.sleep(1)
+        raise RigError(f"The guest {self.name} does not go on: {now or 'it says nothing'}. "
+                       f"{self.said()}")
+
+    def said(self, boot: int = 0) -> str:
+        """What its service has written in this boot, or one before."""
+        return self.host.ssh(f"journalctl -b {boot} -q --no-pager -o cat -u {self.unit} "
+                             "| tail -n 20").stdout
+
+    def state(self) -> str:
+        """Of its service."""
+        return self.host.ssh(f"systemctl is-active {self.unit}").stdout.strip()
+
+    def clock(self) -> Tuple[float, float, float]:
+        """The host's time of day, the guest's, and the host's again."""
+        start = self._host_clock()
+        seen = self.last()
+        now = self.until(seen, reads=0, frames=0, lines=1)
+        return start, now.clock, self._host_clock()
+
+    def _host_clock(self) -> float:
+        return float(self.host.run("date +%s.%N"))

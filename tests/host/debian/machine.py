@@ -202,22 +202,26 @@ class DebianHost:
         return self.run("systemctl list-units --failed --plain --no-legend --no-pager "
                         "| cut -d' ' -f1").split()
 
-    def moments(self, text: str) -> List[int]:
-        """When the console had that, in nanoseconds of CLOCK_MONOTONIC, each time."""
+    def lines(self) -> List[Tuple[int, str]]:
+        """The console so far, with when each line came, in nanoseconds of CLOCK_MONOTONIC."""
         if self.console_reader:
             self.console += self.console_reader.drain()
-        return [ns for ns, line in self.console if text in line]
+        return self.console
+
+    def moments(self, text: str) -> List[int]:
+        """When the console had that, each time."""
+        return [ns for ns, line in self.lines() if text in line]
 
     def trace(self) -> witness.Trace:
         """What QEMU has seen so far."""
         return witness.read(self.vm.trace, self.offset)
 
 
-def started(image: Image, folder: Path, machine: str = MACHINE) -> DebianHost:
+def started(image: Image, folder: Path, machine: str = MACHINE, *words: str) -> DebianHost:
     """A host that is up; who gets it stops it."""
     host = DebianHost(image, folder, machine)
     try:
-        host.boot()
+        host.boot(*words)
     except BaseException:
         host.stop()
         raise

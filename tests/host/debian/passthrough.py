@@ -1,86 +1,105 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The test of row E7: a guest of QEMU, with a drive and a card of its own, works on
-across a live update of its host."""
+across live updates of its host. And its control, on a host that hands over nothing."""
 
 import signal
+import time
+from typing import Dict, List
 
-from host.sending import Sending
+from host.base import shown
 
-from . import guest
-from .machine import release
-from .story import Story
+from . import pause
+from .guest import Seen
+from .guests import Guests
 
-# Frames a second: while the guest stands still all have to wait in the ring of its card
-RATE = 5
+# The guest sets its clock when it is off by half of this.
+APART_S = 1.0
 
 
-class Passthrough(Story):
+class Passthrough(Guests):
     """One guest, whose console says how it does."""
 
-    def started(self) -> guest.Seen:
-        host = self.host
-        # Owners of other tests would have the host wait for their drive.
-        host.run("systemctl disable --now lu-store lu-named lu-brokered")
-        host.run("systemctl clean --what=fdstore lu-named")
-        host.run(f"systemctl enable --now {guest.UNIT}")
-        seen = guest.until(host, None)
-        self.check("guest-works", not seen.bad and not seen.gaps, seen)
-        done = host.ssh(f"lu-qemu check {guest.NAME}")
-        self.check("guest-can", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
-        return seen
-
-    def undone(self, before: guest.Seen) -> guest.Seen:
+    def undone(self, before: Seen) -> Seen:
         """Preserved, and let run on in this kernel."""
-        host = self.host
-        done = host.ssh(f"lu-qemu save {guest.NAME}")
+        host, guest = self.host, self.web1
+        done = host.ssh(f"lu-qemu save {guest.name}")
         self.check("save", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
-        done = host.ssh(f"lu-qemu resume {guest.NAME}")
+        done = host.ssh(f"lu-qemu resume {guest.name}")
         self.check("resume", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
-        after = guest.until(host, guest.last(host))
+        after = guest.until(guest.last())
         self.went_on("resumed", before, after)
         blocked = host.run(f"awk '/^SigBlk/ {{ print $2 }}' "
-                           f"/proc/$(systemctl show --value -p MainPID {guest.UNIT})/status")
+                           f"/proc/$(systemctl show --value -p MainPID {guest.unit})/status")
         self.check("resumed-signals", not int(blocked, 16) & 1 << signal.SIGTERM - 1,
                    f"{blocked} are blocked")
         return after
 
-    def went_on(self, tag: str, before: guest.Seen, after: guest.Seen) -> None:
-        self.check(f"{tag}-same-guest", after.life == before.life, f"up {after.up} s")
-        self.check(f"{tag}-reads", after.reads > before.reads and not after.bad,
-                   f"{after.reads - before.reads} more reads, {after.bad} wrong")
-        self.check(f"{tag}-frames", after.frames > before.frames and not after.gaps,
-                   f"{after.frames - before.frames} more frames, {after.gaps} times some were lost")
-
-    def update(self, nth: int, before: guest.Seen) -> guest.Seen:
-        host = self.host
-        jump = host.jump(f"luctl update /boot/vmlinuz-{self.kernel}")
-        self.say(f"update {nth}: {jump.reached:.1f} s until ssh answers, {jump.up:.1f} s until all is up")
-        count = host.run("systemctl show --value -p KExecCount")
-        self.check(f"kexec-count-{nth}", count == str(nth), count)
+    def update(self, nth: int, before: Seen) -> Seen:
+        guest = self.web1
+        self.jump(nth)
         # What it has said before it stood still is no sign of life.
-        after = guest.until(host, guest.last(host))
+        after = guest.until(guest.last())
         self.went_on(f"update-{nth}", before, after)
         if after.life != before.life:
-            self.say(guest.said(host, boot=-1))
-        state = host.ssh(f"systemctl is-active {guest.UNIT}").stdout.strip()
-        self.check(f"service-{nth}", state == "active", state)
-        failed = host.failed_units()
-        self.check(f"units-{nth}", not failed, " ".join(failed) or "none has failed")
-        left = host.ssh("luctl watch --timeout 60")
-        self.check(f"all-finished-{nth}", left.returncode == 0, left.stdout.strip().replace("\n", "; "))
+            self.say(guest.said(boot=-1))
+        self.healthy(nth, guest)
+        self.finished(nth)
+        self.marks.append(pause.marks(self.host, guest))
+        self.chain = self.host.run(f"systemd-analyze critical-chain --no-pager {guest.unit}")
+        start, there, end = guest.clock()
+        self.check(f"clock-{nth}", after.steps > before.steps and start - APART_S < there < end + APART_S,
+                   f"set {after.steps - before.steps} times, now {there - start:.1f} of {end - start:.1f} s")
         return after
 
-    def tell(self, times: int) -> None:
-        self.kernel = release(self.host)
-        sending = Sending(self.host.vm, self.host.folder, RATE)
-        sending.tell("start")
-        try:
-            self.story(times)
-        finally:
-            sending.stop()
-
     def story(self, times: int) -> None:
-        seen = self.undone(self.started())
+        self.marks: List[Dict[str, int]] = []
+        seen = self.start(self.web1)
+        done = self.host.ssh(f"lu-qemu check {self.web1.name}")
+        self.check("can", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
+        seen = self.undone(seen)
         for nth in range(1, times + 1):
             seen = self.update(nth, seen)
+        self.last = time.monotonic_ns()
+        self.web1.until(seen)
+
+    def tell(self, times: int) -> None:
+        super().tell(times)
+        moved = self.answered(self.last)
+        found = [pause.with_first_read(marks, moved.reads) for marks in self.marks]
+        for nth, marks in enumerate(found, start=1):
+            known = pause.parts(marks)
+            self.check(f"pause-{nth}", len(known) == len(pause.PARTS), pause.text(marks))
+            if "all back" in marks and pause.FIRST in marks:
+                self.in_the_pause(f"pause-{nth}", marks, moved)
         self.seen_from_outside()
+        self.report({"kernel": self.kernel, "pauses_s": [pause.parts(marks) for marks in found],
+                     "services": self.chain.splitlines(),
+                     "frames_sent": len(moved.sent), "frames_answered": len(moved.answers),
+                     "drive_completions": len(moved.reads)})
+        if len(pause.parts(found[-1])) == len(pause.PARTS):
+            picture = self.host.folder / "guest.svg"
+            picture.write_text(pause.draw(found[-1], moved, [
+                f"Linux {self.kernel}; {len(moved.sent):,} frames sent, {len(moved.answers):,} "
+                f"answered; {len(moved.reads):,} reads and writes"]))
+            self.say(f"picture: {shown(picture)}")
+
+
+class Control(Guests):
+    """The same host without live update: the guest is shut down, and another one boots."""
+
+    WORDS = ("liveupdate=off",)
+
+    def story(self, times: int) -> None:
+        host, guest = self.host, self.web1
+        before = self.start(guest)
+        self.refuses("control-check", f"lu-qemu check {guest.name}", "/dev/liveupdate")
+        self.refuses("control-update", f"luctl update {self.image}", "hands over nothing")
+        self.load_by_hand()
+        jump = host.jump("systemctl kexec")
+        self.say(f"{jump.reached:.1f} s until ssh answers, {jump.up:.1f} s until all is up")
+        after = guest.until(guest.last())
+        self.check("control-another-guest", after.life != before.life, f"up {after.up} s")
+        asked = guest.said(boot=-1)
+        self.check("control-shut-down", "was not preserved" in asked, asked.replace("\n", "; "))
+        self.report({"kernel": self.kernel, "kexec_s": round(jump.reached, 1),
+                     "marks": pause.marks(host, guest)})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What all tests of a host have in common."""
 
-from typing import List, Tuple
+from typing import List, Sequence, Tuple
 
 from host import splats
 from host.base import Progress
@@ -10,7 +10,10 @@ from .machine import DebianHost
 
 
 class Story:
-    """What was seen, as checks with a name each; `tell` is the test's own."""
+    """What was seen, as checks with a name each; `tell` is the test's own. WORDS are more
+    for the command line of the host's kernel."""
+
+    WORDS: Sequence[str] = ()
 
     def __init__(self, host: DebianHost, say: Progress):
         self.host = host

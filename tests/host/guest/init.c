@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * All there is in a guest of the demo: it reads from the drive that is passed to it,
- * where every block says which one it is, and takes numbered frames from the card.
- * Once a second it says on its console what it has seen.
+ * where every block of the first half says which one it is, writes to the second half
+ * and reads that back, and answers numbered frames that the card takes. It sets its
+ * clock by the host's, as chronyd does with ptp_kvm. Once a second it says on its
+ * console what it has seen.
+ *
+ * With "DRIVE=none" on its kernel's command line it has a card only.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -27,13 +31,17 @@
 
 #define DRIVE "/dev/nvme0n1"
 #define CARD "eth0"
+#define HOST_CLOCK "/dev/ptp0"
+/* More than this is not drift. */
+#define STEP_S 0.5
 #define BLOCK 512
 #define BLOCKS 32768
 #define FRAME_TYPE 0x88b5
+#define ANSWER_TYPE 0x88b6
 #define FRAME_MAGIC 0x4c55464d
 #define MODULE_INIT_COMPRESSED_FILE 4
 
-static atomic_uint_fast64_t reads, bad, frames, gaps;
+static atomic_uint_fast64_t reads, writes, bad, frames, gaps;
 
 /* Each block has its number in front of each word's. */
 static int is_block(const uint64_t *words, uint64_t lba)
@@ -54,11 +62,35 @@ static void *drive(void *unused)
 	if (fd < 0)
 		printf("guest: " DRIVE ": %m\n");
 	while (fd >= 0) {
-		lba = (lba * 25173 + 13849) % BLOCKS;
+		lba = (lba * 25173 + 13849) % (BLOCKS / 2);
 		if (pread(fd, words, BLOCK, lba * BLOCK) != BLOCK ||
 		    !is_block(words, lba))
 			bad++;
 		reads++;
+	}
+	return NULL;
+}
+
+/* A block that is written says how often that was done before. */
+static void *writer(void *unused)
+{
+	uint64_t out[BLOCK / 8] __attribute__((aligned(4096)));
+	uint64_t in[BLOCK / 8] __attribute__((aligned(4096)));
+	int fd = open(DRIVE, O_RDWR | O_DIRECT);
+
+	(void)unused;
+	if (fd < 0)
+		printf("guest: " DRIVE ": %m\n");
+	for (uint64_t turn = 1; fd >= 0; turn++) {
+		uint64_t lba = BLOCKS / 2 + turn % (BLOCKS / 2);
+
+		for (size_t i = 0; i < BLOCK / sizeof(*out); i++)
+			out[i] = htole64(turn << 32 ^ (lba << 8 | i));
+		if (pwrite(fd, out, BLOCK, lba * BLOCK) != BLOCK ||
+		    pread(fd, in, BLOCK, lba * BLOCK) != BLOCK ||
+		    memcmp(in, out, BLOCK))
+			bad++;
+		writes++;
 	}
 	return NULL;
 }
@@ -87,6 +119,21 @@ static int card_open(void)
 	return bind(fd, (struct sockaddr *)&at, sizeof(at)) ? -1 : fd;
 }
 
+/* The same, with the addresses the other way round. */
+static void answer(int fd, struct frame *frame)
+{
+	uint8_t *head = frame->ethernet, to[6];
+
+	memcpy(to, head + 6, sizeof(to));
+	memcpy(head + 6, head, sizeof(to));
+	head[6] &= ~1;
+	memcpy(head, to, sizeof(to));
+	head[12] = ANSWER_TYPE >> 8;
+	head[13] = ANSWER_TYPE & 0xff;
+	if (send(fd, frame, sizeof(*frame), 0) != sizeof(*frame))
+		printf("guest: " CARD ": %m\n");
+}
+
 static void *card(void *unused)
 {
 	struct frame frame;
@@ -105,6 +152,7 @@ static void *card(void *unused)
 			gaps++;
 		last = number;
 		frames++;
+		answer(fd, &frame);
 	}
 	return NULL;
 }
@@ -112,7 +160,8 @@ static void *card(void *unused)
 static void load_modules(void)
 {
 	static const char *const names[] = { "/failover.ko", "/net_failover.ko",
-					     "/virtio_net.ko" };
+					     "/virtio_net.ko",
+					     "/ptp_kvm.ko" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		int fd = open(names[i], O_RDONLY);
@@ -124,24 +173,52 @@ static void load_modules(void)
 	}
 }
 
-static void say(uint64_t id)
+static double seconds(const struct timespec *t)
+{
+	return t->tv_sec + t->tv_nsec / 1e9;
+}
+
+/* Returns how often it had to be done so far. */
+static unsigned int set_clock(int host)
+{
+	static unsigned int steps;
+	struct timespec theirs, ours;
+	double off;
+
+	/* A clock that is a file: clock_getres(2) */
+	if (host < 0 || clock_gettime(~(clockid_t)host << 3 | 3, &theirs) ||
+	    clock_gettime(CLOCK_REALTIME, &ours))
+		return steps;
+	off = seconds(&theirs) - seconds(&ours);
+	if ((off > STEP_S || off < -STEP_S) &&
+	    !clock_settime(CLOCK_REALTIME, &theirs))
+		steps++;
+	return steps;
+}
+
+static void say(uint64_t id, unsigned int steps)
 {
 	struct timespec up, now;
 
 	clock_gettime(CLOCK_MONOTONIC, &up);
 	clock_gettime(CLOCK_REALTIME, &now);
-	printf("guest: id %016" PRIx64 " up %lld clock %lld.%03ld reads %" PRIu64
-	       " bad %" PRIu64 " frames %" PRIu64 " gaps %" PRIu64 "\n",
+	printf("guest: id %016" PRIx64 " up %lld clock %lld.%03ld set %u reads %" PRIu64
+	       " writes %" PRIu64 " bad %" PRIu64 " frames %" PRIu64
+	       " gaps %" PRIu64 "\n",
 	       id, (long long)up.tv_sec, (long long)now.tv_sec,
-	       now.tv_nsec / 1000000, (uint64_t)reads, (uint64_t)bad,
-	       (uint64_t)frames, (uint64_t)gaps);
+	       now.tv_nsec / 1000000, steps, (uint64_t)reads, (uint64_t)writes,
+	       (uint64_t)bad, (uint64_t)frames, (uint64_t)gaps);
 	fflush(stdout);
 }
 
 int main(void)
 {
+	static void *(*const work[])(void *) = { card, drive, writer };
+	const char *has = getenv("DRIVE");
+	unsigned int works = has && !strcmp(has, "none") ? 1 : 3;
 	pthread_t thread;
 	uint64_t id;
+	int host;
 
 	mount("dev", "/dev", "devtmpfs", 0, NULL);
 	if (!freopen("/dev/console", "w", stdout))
@@ -149,13 +226,16 @@ int main(void)
 	load_modules();
 	getrandom(&id, sizeof(id), 0);
 	/* A drive and a card are there when their drivers have found them. */
-	while (access(DRIVE, F_OK) || !if_nametoindex(CARD))
+	while ((works > 1 && access(DRIVE, F_OK)) || !if_nametoindex(CARD))
 		usleep(100000);
-	if (pthread_create(&thread, NULL, drive, NULL) ||
-	    pthread_create(&thread, NULL, card, NULL))
-		return 1;
+	host = open(HOST_CLOCK, O_RDWR);
+	if (host < 0)
+		printf("guest: " HOST_CLOCK ": %m\n");
+	for (unsigned int i = 0; i < works; i++)
+		if (pthread_create(&thread, NULL, work[i], NULL))
+			return 1;
 	for (;;) {
-		say(id);
+		say(id, set_clock(host));
 		sleep(1);
 	}
 }

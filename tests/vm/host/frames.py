@@ -5,7 +5,8 @@ import struct
 from typing import Dict, Iterable, List, NamedTuple, Sequence
 
 MAGIC = 0x4C55464D
-ETHERTYPE = 0x88B5
+# of a frame, and of the same when it is sent back as an answer
+ETHERTYPE, ANSWER_TYPE = 0x88B5, 0x88B6
 FRAME_SIZE = 256
 KEPT, INTRUDER = 0, 1
 
@@ -20,6 +21,14 @@ MULTIPLIER = 0x2545F4914F6CDD1D
 # what the guest says about a frame it found
 IN_FIRST_SCAN = 1
 PAYLOAD_OK = 2
+
+
+def answered(frame: bytes) -> int:
+    """The number of the frame that this is an answer to; 0 if it is none."""
+    if len(frame) < PAYLOAD_AT or frame[12:14] != ANSWER_TYPE.to_bytes(2, "big"):
+        return 0
+    magic, _, seq, _ = HEAD.unpack_from(frame, HEAD_AT)
+    return seq if magic == MAGIC else 0
 
 
 def payload(seq: int) -> bytes:

@@ -15,7 +15,7 @@ One statement per line, '#' starts a comment:
     port ID ADDR [QEMU-PROPERTIES] a PCIe root port on the root bus
     nic ROLE BDF [bus=ID] [stream=N|none]
     vnet ROLE BDF [bus=ID] [stream=N|none] [ats] [pf=BDF]
-    nvme ROLE BDF [bus=ID] [iops=N]
+    nvme ROLE BDF [bus=ID] [iops=N] [writable]
     disk ROLE BDF [bus=ID]         a virtio disk, for its native driver
     device ROLE BDF QEMU-SPEC      anything else
     interrupts                     QEMU's trace says of each interrupt that a device
@@ -30,6 +30,8 @@ the vnet there, which comes into being when the first kernel asks for it.
 
 ROLE is kept, intruder or other. BDF is where the guest sees the device; behind
 a root port the bus number is the one the firmware hands out.
+
+What is written to a writable nvme lasts as long as the run.
 
 NAME+MODE is the machine NAME with what tests/vm/modes/MODE says after it: the
 same devices behind an IOMMU of another kind.
@@ -65,6 +67,7 @@ class Device(NamedTuple):
     spec: str = ""
     ats: bool = False
     pf: str = ""                # the physical function of a virtual one
+    writable: bool = False
 
     @property
     def every(self) -> int:
@@ -160,16 +163,18 @@ class Machine:
             bus = next((word[4:] for word in spec.split(",") if word.startswith("bus=")), "pcie.0")
             self.devices.append(Device(kind, role, bdf, ident, bus, spec=spec))
             return
-        ats = kind == "vnet" and "ats" in rest
-        if ats:
-            rest.remove("ats")
+        flags = {"vnet": "ats", "nvme": "writable"}
+        flag = flags.get(kind) in rest
+        if flag:
+            rest.remove(flags[kind])
         given = dict(word.split("=", 1) for word in rest)
         stream = None
         if kind in CARDS and given.get("stream") != "none":
             stream = int(given["stream"]) if "stream" in given else self._next_stream(role)
         self.devices.append(Device(kind, role, bdf, ident, given.get("bus", "pcie.0"),
-                                   stream, int(given.get("iops", "100")), ats=ats,
-                                   pf=given.get("pf", "")))
+                                   stream, int(given.get("iops", "100")),
+                                   ats=flag and kind == "vnet", pf=given.get("pf", ""),
+                                   writable=flag and kind == "nvme"))
 
     def for_debug(self) -> None:
         """Room for KASAN's shadow. What the kernel reserves for the next one by

@@ -6,6 +6,7 @@
 
 import array
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -38,5 +39,14 @@ def image() -> Path:
         os.replace(part, path)
     except OSError as err:
         part.unlink(missing_ok=True)
+        raise RigError(f"Cannot write {path}: {err.strerror}.") from None
+    return path
+
+
+def copy(path: Path) -> Path:
+    """One that a run can write to."""
+    try:
+        shutil.copyfile(image(), path)
+    except OSError as err:
         raise RigError(f"Cannot write {path}: {err.strerror}.") from None
     return path

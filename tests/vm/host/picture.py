@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Draws the run: DMA per 20 ms against time, as SVG, from its real data."""
+"""Draws runs: transfers per so many milliseconds against time, as SVG, from real data."""
 
 import math
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -43,11 +43,28 @@ class Panel(NamedTuple):
     decades: bool = False       # logarithmic: a few beside thousands
 
 
+class Gap(NamedTuple):
+    """What is shaded, with what is said of it."""
+    start: int
+    end: int
+    words: str
+
+
+class Sheet(NamedTuple):
+    """All but the panels."""
+    title: str
+    notes: List[str]            # two lines below it
+    marks: Dict[str, int]       # what happened when
+    gap: Optional[Gap]
+    since: str                  # what happened at second 0
+
+
 class Scale:
     """Time to x."""
 
-    def __init__(self, start: int, end: int, origin: int):
-        self.start, self.end, self.origin = start, max(end, start + BIN_NS), origin
+    def __init__(self, start: int, end: int, origin: int, bin_ns: int = BIN_NS):
+        self.start, self.end, self.origin = start, max(end, start + bin_ns), origin
+        self.bin_ns = bin_ns
 
     def x(self, ns: int) -> float:
         share = (ns - self.start) / (self.end - self.start)
@@ -57,11 +74,11 @@ class Scale:
         return self.start <= ns <= self.end
 
 
-def bins(moments: Sequence[int], start: int, end: int) -> List[int]:
-    counts = [0] * max(1, -(-(end - start) // BIN_NS))
+def bins(moments: Sequence[int], scale: Scale) -> List[int]:
+    counts = [0] * max(1, -(-(scale.end - scale.start) // scale.bin_ns))
     for ns in moments:
-        if start <= ns < end:
-            counts[(ns - start) // BIN_NS] += 1
+        if scale.start <= ns < scale.end:
+            counts[(ns - scale.start) // scale.bin_ns] += 1
     return counts
 
 
@@ -121,8 +138,8 @@ def _area(counts: List[int], scale: Scale, base: float, axis: Axis, colour: str)
     points = [f"M{LEFT:.1f},{base:.1f}"]
     for index, count in enumerate(counts):
         y = base - axis.up(count)
-        left = scale.x(scale.start + index * BIN_NS)
-        right = min(scale.x(scale.start + (index + 1) * BIN_NS), WIDTH - RIGHT)
+        left = scale.x(scale.start + index * scale.bin_ns)
+        right = min(scale.x(scale.start + (index + 1) * scale.bin_ns), WIDTH - RIGHT)
         points.append(f"L{left:.1f},{y:.1f}L{right:.1f},{y:.1f}")
     points.append(f"L{WIDTH - RIGHT:.1f},{base:.1f}Z")
     return f'<path d="{"".join(points)}" fill="{colour}" fill-opacity="0.75"/>'
@@ -142,7 +159,7 @@ def _legend(series: List[Series], y: float) -> str:
 
 def _panel(panel: Panel, scale: Scale, y: float) -> str:
     base = y + panel.height
-    counted = [bins(one.moments, scale.start, scale.end) for one in panel.series]
+    counted = [bins(one.moments, scale) for one in panel.series]
     axis = Axis(max([1] + [max(c) for c in counted]), panel.height, panel.decades)
     parts = []
     for value in axis.ticks():
@@ -155,7 +172,7 @@ def _panel(panel: Panel, scale: Scale, y: float) -> str:
     return "".join(parts)
 
 
-def _time_axis(scale: Scale, y: float) -> str:
+def _time_axis(scale: Scale, y: float, since: str) -> str:
     span = (scale.end - scale.start) / 1e9
     step = next((s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10) if span / s <= 14), 30)
     parts = []
@@ -165,7 +182,7 @@ def _time_axis(scale: Scale, y: float) -> str:
         parts.append(_line(x, y, x, y + 5, SOFT))
         parts.append(_text(x, y + 19, f"{tick * step:g}", "tick", "middle"))
         tick += 1
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, y + 38, "seconds since freeze", "soft",
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, y + 38, f"seconds since {since}", "soft",
                        "middle"))
     return "".join(parts)
 
@@ -183,13 +200,9 @@ def place_labels(wanted: List[Tuple[float, str]]) -> List[Tuple[float, int, str]
     return placed
 
 
-def labels(times: Timeline, scale: Scale) -> List[Tuple[float, int, str]]:
-    wanted = []
-    for mark, words in MARK_TEXT.items():
-        ns = times.marks.get(mark)
-        if ns is not None and scale.inside(ns):
-            wanted.append((scale.x(ns), f"{words} {(ns - scale.origin) / 1e9:.2f}"))
-    return place_labels(wanted)
+def labels(marks: Dict[str, int], scale: Scale) -> List[Tuple[float, int, str]]:
+    return place_labels([(scale.x(ns), f"{words} {(ns - scale.origin) / 1e9:.2f}")
+                         for words, ns in marks.items() if scale.inside(ns)])
 
 
 def _marks(placed: List[Tuple[float, int, str]], top: float, bottom: float) -> str:
@@ -201,15 +214,13 @@ def _marks(placed: List[Tuple[float, int, str]], top: float, bottom: float) -> s
     return "".join(parts)
 
 
-def _blackout(times: Timeline, scale: Scale, top: float, bottom: float) -> str:
-    gap = times.blackout()
+def _gap(gap: Optional[Gap], scale: Scale, top: float, bottom: float) -> str:
     if not gap:
         return ""
-    left, right = scale.x(gap[0]), scale.x(min(gap[1], scale.end))
-    words = f"blackout {(gap[1] - gap[0]) / 1e6:,.0f} ms"
+    left, right = scale.x(gap.start), scale.x(min(gap.end, scale.end))
     return (f'<rect x="{left:.1f}" y="{top - 34:.1f}" width="{right - left:.1f}" '
             f'height="{bottom - top + 34:.1f}" fill="#1f2933" fill-opacity="0.10"/>' +
-            _text(right - 6, top - 12, words, "gap", "end"))
+            _text(right - 6, top - 12, gap.words, "gap", "end"))
 
 
 def _panels(times: Timeline) -> List[Panel]:
@@ -238,25 +249,33 @@ def _kernels(report: Dict[str, Any]) -> str:
     return f"{old}, before and after" if old == new else f"{old} \u2192 {new}"
 
 
-def draw(times: Timeline, report: Dict[str, Any], title: Optional[str] = None) -> str:
-    scale = window(times)
-    placed = labels(times, scale)
+def draw_sheet(sheet: Sheet, scale: Scale, panels: List[Panel]) -> str:
+    placed = labels(sheet.marks, scale)
     top = HEAD + 40.0 + ROW * (1 + max([row for _, row, _ in placed], default=0))
     body, heads, y = [], [], top
-    for panel in _panels(times):
+    for panel in panels:
         body.append(_panel(panel, scale, y))
         heads.append(_text(LEFT, y - 10, panel.heading, "panel") + _legend(panel.series, y - 10))
         y += panel.height + GAP
     bottom = y - GAP
     height = bottom + 56
-    title = title or "DMA through a kexec"
-    kernels = f"{report['iommu']}; {_kernels(report)}"
+    notes = [_text(LEFT, 50 + 16 * n, words[:150], "soft") for n, words in enumerate(sheet.notes)]
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" '
              f'viewBox="0 0 {WIDTH} {height:.0f}" role="img">',
-             f"<title>{escape(title)}</title><style>{STYLE}</style>",
+             f"<title>{escape(sheet.title)}</title><style>{STYLE}</style>",
              f'<rect width="{WIDTH}" height="{height:.0f}" fill="#ffffff"/>',
-             _text(LEFT, 30, title, "title"), _text(LEFT, 50, _subtitle(report), "soft"),
-             _text(LEFT, 66, kernels[:150], "soft"),
-             _blackout(times, scale, top, bottom), *body, _marks(placed, top, bottom),
-             *heads, _time_axis(scale, bottom), "</svg>\n"]
+             _text(LEFT, 30, sheet.title, "title"), *notes,
+             _gap(sheet.gap, scale, top, bottom), *body, _marks(placed, top, bottom),
+             *heads, _time_axis(scale, bottom, sheet.since), "</svg>\n"]
     return "\n".join(parts)
+
+
+def draw(times: Timeline, report: Dict[str, Any], title: Optional[str] = None) -> str:
+    """The demo's."""
+    gap = times.blackout()
+    marks = {words: times.marks[mark] for mark, words in MARK_TEXT.items() if mark in times.marks}
+    sheet = Sheet(title or "DMA through a kexec",
+                  [_subtitle(report), f"{report['iommu']}; {_kernels(report)}"], marks,
+                  Gap(*gap, f"blackout {(gap[1] - gap[0]) / 1e6:,.0f} ms") if gap else None,
+                  "freeze")
+    return draw_sheet(sheet, window(times), _panels(times))

@@ -221,11 +221,13 @@ class Qemu:
 
     def _nvme(self, device: Device) -> List[str]:
         name = device.ident
+        image = media.copy(self.folder / f"{name}.img") if device.writable else media.image()
+        only = "off" if device.writable else "on"
         return ["-object", f"throttle-group,id=tg-{name},x-iops-total={device.iops}",
-                "-blockdev", f"driver=file,node-name=file-{name},read-only=on,"
-                f"filename={media.image()}",
-                "-blockdev", f"driver=raw,node-name=raw-{name},read-only=on,file=file-{name}",
-                "-blockdev", f"driver=throttle,node-name=thr-{name},read-only=on,"
+                "-blockdev", f"driver=file,node-name=file-{name},read-only={only},"
+                f"filename={image}",
+                "-blockdev", f"driver=raw,node-name=raw-{name},read-only={only},file=file-{name}",
+                "-blockdev", f"driver=throttle,node-name=thr-{name},read-only={only},"
                 f"throttle-group=tg-{name},file=raw-{name}",
                 "-device", f"nvme,id={name},serial={name},bus={device.bus},addr={device.addr}",
                 "-device", f"nvme-ns,drive=thr-{name},bus={name},nsid=1"]

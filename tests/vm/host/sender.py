@@ -13,8 +13,8 @@ device has lost.
 
 Commands come on stdin, one per line: start, rate N, stop. Each is answered
 on stdout with 'started', 'rate N' or 'stopped' once it has taken effect; the
-log of a stream (seq, time) is on disk before 'stopped' is said. End of input
-means stop.
+log of a stream (seq, time) is on disk before 'stopped' is said, and so is that of
+the answers to it, if there were any. End of input means stop.
 """
 
 import argparse
@@ -54,6 +54,7 @@ class Stream:
         self.sock.setblocking(False)
         self.lose = lose
         self.log = bytearray()
+        self.answers = bytearray()
         self.seq = 0
 
     def send_one(self, bodies: List[bytes]) -> bool:
@@ -79,10 +80,12 @@ class Stream:
         return queued > limit // 2
 
     def drain(self) -> None:
-        """Throw away what the guest sends, so that it never fills up."""
+        """Take what the guest sends, so that it never fills up, and keep note of answers."""
         try:
-            while self.sock.recv(2048):
-                pass
+            while True:
+                seq = frames.answered(self.sock.recv(2048))
+                if seq:
+                    self.answers += frames.SENT_RECORD.pack(seq, time.monotonic_ns())
         except OSError:
             pass
 
@@ -176,6 +179,8 @@ class Sender:
     def write_logs(self) -> None:
         for stream in self.streams:
             (self.log / f"sent-{stream.number}.bin").write_bytes(bytes(stream.log))
+            if stream.answers:
+                (self.log / f"answers-{stream.number}.bin").write_bytes(bytes(stream.answers))
 
 
 def answer(text: str) -> None:
