@@ -110,6 +110,12 @@ static int luod_connect(void)
 	return rc == -ENOENT || rc == -ECONNREFUSED ? -ENOTCONN : rc;
 }
 
+static int no_luod(const char *name, struct lu_error *err)
+{
+	return lui_fail(err, -ENOTCONN, LU_WHY_NO_KEEPER, name,
+			"luod does not run; start luod.service, or make this a systemd service with LUOSession= or FileDescriptorStoreMax=");
+}
+
 /* 0, or what luod or the way to it says. @ret_fd may be NULL for none. */
 static int luod_ask(enum lu_broker_op op, const char *name, int fd,
 		    int *ret_fd, struct lu_error *err)
@@ -127,14 +133,16 @@ static int luod_ask(enum lu_broker_op op, const char *name, int fd,
 	strcpy(request.name, name);
 	sock = luod_connect();
 	if (sock == -ENOTCONN)
-		return lui_fail(err, sock, LU_WHY_NO_KEEPER, name,
-				"luod does not run; start luod.service, or make this a systemd service with LUOSession= or FileDescriptorStoreMax=");
+		return no_luod(name, err);
 	if (sock < 0)
 		return lui_fail_system(err, sock, NULL, "luod");
 	rc = lui_send(sock, &request, sizeof(request), fd, NULL, 0);
 	if (!rc)
 		rc = receive_reply(sock, &reply, &got);
 	close(sock);
+	/* Hung up on before the question was read: systemd has its socket, not luod */
+	if (rc == -ECONNRESET)
+		return no_luod(name, err);
 	if (rc)
 		return lui_fail(err, rc == -EAGAIN ? -ETIMEDOUT : rc,
 				LU_WHY_KEEPER, name, "luod gave no answer: %s",

@@ -14,6 +14,7 @@ from project import ROOT
 sys.path.insert(0, str(ROOT / "tests/vm"))
 from host import cases  # noqa: E402
 
+LEAVE_OUT = ROOT / "tests/mutants/leave-out"
 MUTANTS = sorted((ROOT / "tests/mutants").glob("*.patch"))
 
 
@@ -25,12 +26,36 @@ def field(text, name):
 class Mutants(unittest.TestCase):
     def test_each_applies_as_it_is(self):
         for path in MUTANTS:
+            text = path.read_text()
             with self.subTest(path.stem), tempfile.TemporaryDirectory() as place:
-                copy = Path(place) / "overlay"
-                shutil.copytree(ROOT / "kernel/overlay", copy)
-                done = subprocess.run(["patch", "-s", "-p1", "-F0", "-d", copy, "-i", path],
-                                      capture_output=True, text=True, check=False)
-                self.assertEqual(done.returncode, 0, done.stdout)
+                copy = Path(place) / "kernel"
+                shutil.copytree(ROOT / "kernel/overlay", copy / "overlay")
+                shutil.copytree(ROOT / "kernel/hooks", copy / "hooks")
+                left = re.findall(r"^Leaves-out: (\S+) (.+)$", text, re.M)
+                self.assertTrue(left or "\n@@ " in text)
+                for file, where in left:
+                    self.done(LEAVE_OUT, copy / f"hooks/{file}.patch", where)
+                if "\n@@ " in text:
+                    self.done("patch", "-s", "-p1", "-F0", "-d", copy / "overlay", "-i", path)
+
+    def done(self, *command):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_a_hook_is_left_out(self):
+        """What is left is a hook; one of which nothing is left is none."""
+        with tempfile.TemporaryDirectory() as place:
+            hook = Path(place) / "hook"
+            shutil.copy(ROOT / "kernel/hooks/drivers/pci/remove.c.patch", hook)
+            before = hook.read_text()
+            self.done(LEAVE_OUT, hook, "pci_destroy_dev")
+            after = hook.read_text()
+            self.assertNotIn("pci_liveupdate_gone", after)
+            self.assertIn("pci_liveupdate_put_off_removal", after)
+            self.assertEqual(after.count("Lands-in: "), after.count("\n@@ "))
+            self.assertEqual(before.count("\n@@ "), after.count("\n@@ ") + 1)
+            self.done(LEAVE_OUT, hook, "top", "pci_stop_and_remove_bus_device")
+            self.assertFalse(hook.exists())
 
     def test_each_names_a_rule_and_a_test(self):
         table = cases.load_both()

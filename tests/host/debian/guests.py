@@ -35,7 +35,7 @@ class Guests(Story):
         self.kernel = release(self.host)
         # Owners of other tests would have the host wait for their drive.
         self.host.run("systemctl disable --now lu-store lu-named lu-brokered")
-        self.host.run("systemctl clean --what=fdstore lu-named")
+        self.host.run("systemctl clean --what=fdstore lu-named && systemctl reset-failed")
         sending = Sending(self.host.vm, self.host.folder, RATE)
         sending.tell("start")
         try:

@@ -8,10 +8,10 @@ from .guests import Guests
 UNFIT = "/boot/vmlinuz-unfit"
 # Its memory is QEMU's own
 CANNOT = ("QEMU=qemu-system-x86_64 -name web3 -accel kvm -M q35 -m 64 -nodefaults "
-          "-display none -S")
+          "-display none")
 # Shared memory, no devices, and a service that has no store of files
 ALONE = ("systemd-run --unit=alone lu-qemu run alone -- qemu-system-x86_64 -name alone -accel kvm "
-         "-M q35,hpet=off,memory-backend=ram0,aux-ram-share=on -m 64 -nodefaults -display none -S "
+         "-M q35,hpet=off,memory-backend=ram0,aux-ram-share=on -m 64 -nodefaults -display none "
          "-object memory-backend-memfd,id=ram0,size=64M,share=on")
 
 

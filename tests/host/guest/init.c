@@ -105,7 +105,8 @@ static int card_open(void)
 {
 	struct sockaddr_ll at = { .sll_family = AF_PACKET,
 				  .sll_protocol = htons(FRAME_TYPE) };
-	int fd = socket(AF_PACKET, SOCK_RAW, htons(FRAME_TYPE));
+	/* It takes nothing before it is bound, so nothing is lost then. */
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
 	int room = 4 << 20;
 	struct ifreq ifr = { .ifr_name = CARD };
 

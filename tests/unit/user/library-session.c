@@ -2,6 +2,7 @@
 /* Sessions, where they are kept, and what the kernel can do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,9 +190,9 @@ static void stored(void)
 	close(pipes[1]);
 }
 
-static int manager(struct sockaddr_un *to)
+static int listener(struct sockaddr_un *to, int type)
 {
-	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int sock = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
 	*to = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	snprintf(to->sun_path, sizeof(to->sun_path), "/tmp/lu-notify.%d",
@@ -199,6 +200,11 @@ static int manager(struct sockaddr_un *to)
 	unlink(to->sun_path);
 	CHECK(!bind(sock, (struct sockaddr *)to, sizeof(*to)));
 	return sock;
+}
+
+static int manager(struct sockaddr_un *to)
+{
+	return listener(to, SOCK_DGRAM);
 }
 
 static void heard(int sock, const char *want, bool with_file)
@@ -335,6 +341,41 @@ static void store_finished(void)
 }
 
 /* The kernel refuses, and then the keeper does: all stays as it is until undone. */
+/* As systemd does with what waits at a socket whose service cannot start any more. */
+static void *hang_up(void *arg)
+{
+	int sock = accept(*(int *)arg, NULL, NULL);
+	struct pollfd asked = { .fd = sock, .events = POLLIN };
+
+	poll(&asked, 1, -1);
+	close(sock);
+	return NULL;
+}
+
+static void luod_only_listens(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct sockaddr_un to;
+	struct lu_session *s;
+	pthread_t thread;
+	int sock = listener(&to, SOCK_SEQPACKET);
+
+	CHECK(!listen(sock, 1));
+	setenv("LUOD_SOCKET", to.sun_path, 1);
+	CHECK_RC(pthread_create(&thread, NULL, hang_up, &sock), 0);
+	/* The kernel makes one, so it can be given to another keeper. */
+	CHECK_RC(lu_session_acquire("vm", LU_OUT, &s, &err), 0);
+	pthread_join(thread, NULL);
+	CHECK_RC(pthread_create(&thread, NULL, hang_up, &sock), 0);
+	CHECK_RC(lu_session_park(s, &err), -ENOTCONN);
+	CHECK(err.why == LU_WHY_NO_KEEPER);
+	pthread_join(thread, NULL);
+	lu_session_free(s);
+	setenv("LUOD_SOCKET", "/nonexistent/luod", 1);
+	unlink(to.sun_path);
+	close(sock);
+}
+
 static void keeper_gone(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
@@ -385,6 +426,7 @@ const struct test session_tests[] = {
 	{ "stored", stored },
 	{ "store", store },
 	{ "store-finished", store_finished },
+	{ "luod-only-listens", luod_only_listens },
 	{ "keeper-gone", keeper_gone },
 	{ NULL, NULL },
 };
