@@ -134,12 +134,39 @@ class Setup(Machine):
         self.fails("QEMU 6.2.0 is too old", "7.2 or newer")
 
 
+class Fleet(Machine):
+    """What several hosts are rolled with, and the tests of that."""
+
+    def test_ansible_for_fleet_and_tests(self):
+        self.command("id", "#!/bin/sh\necho 0\n")
+        for use in "fleet", "tests":
+            status, said = self.setup(use)
+            self.assertNotEqual(status, 0, said)
+            self.assertRegex(said, r"installing .*ansible-core ansible-lint ccache\n")
+
+    def test_a_fleet_is_of_hosts(self):
+        self.not_root()
+        wants = {}
+        for use in "host", "fleet":
+            said = self.setup(use)[1]
+            wants[use] = set(said.partition("apt-get install ")[2].split())
+        self.assertIn("mmdebstrap", wants["host"])
+        self.assertEqual(wants["fleet"] - wants["host"], {"ansible-core", "ansible-lint"})
+        self.assertEqual(wants["host"] - wants["fleet"], set())
+
+    def test_others_do_without(self):
+        self.command("ccache", "#!/bin/sh\n")
+        self.not_root()
+        self.assertEqual(self.setup(), (0, ""))
+
+
 class Tests(Machine):
     """The same, and what the tests need; with a machine that wants a newer QEMU."""
 
     def setUp(self):
         super().setUp()
-        self.command("ccache", "#!/bin/sh\n")
+        for name in "ccache", "ansible-playbook", "ansible-lint":
+            self.command(name, "#!/bin/sh\n")
         for folder in "scripts", "tests/vm/machines", "tests/vm/modes":
             (self.place / folder).mkdir(parents=True)
         self.script = self.place / "scripts/setup"
