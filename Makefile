@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The front door; everything is done by the scripts it calls.
 
-.PHONY: help demo test test-all soak fuzz fuzz-user chaos user deb kernel-deb host demo-vm bench kernel \
-	shell series check status tools setup clean
+.PHONY: help demo test test-all soak fuzz fuzz-user chaos user deb kernel-deb host demo-vm fleet bench \
+	kernel shell series check status tools setup clean
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
@@ -22,6 +22,7 @@ help:
 	@echo "make host          a Debian host with both, updated by its luctl three times in a row"
 	@echo "make demo-vm       the same with a guest of QEMU on it, which has a drive and a card;"
 	@echo "                   with STOCK=1 on a host that hands over nothing: the guest ends"
+	@echo "make fleet         three such hosts, rolled by Ansible; one that would be refused stays as it is"
 	@echo "make bench         what it costs, in instructions, in build/bench/"
 	@echo "make shell         a console on the patched kernel, devices bound"
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
@@ -97,6 +98,10 @@ ifdef STOCK
 else
 	@tests/host/run --story guest --times 2 --out build/demo-vm
 endif
+
+fleet: deb kernel-deb
+	@scripts/setup fleet
+	@tests/host/run --story fleet --out build/fleet
 
 SECONDS ?= 300
 fuzz-user: tools

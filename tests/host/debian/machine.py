@@ -110,14 +110,18 @@ class DebianHost:
         if not self.vm.wait(BOOT_S * slowness()):
             raise RigError("The host does not shut down; see its console.")
 
-    def boot(self, *more: str) -> None:
-        """Start it, and wait until systemd has started everything."""
+    def power(self, *more: str) -> None:
+        """Start it; `again` waits for it."""
         words = [*WORDS, *self.vm.machine.append, *more]
         self.vm.start(self.vm.command(self.image.kernel, self.image.initrd, words))
         self.console_reader = wire.LineReader(self.vm.console)
         self.console_reader.start()
         self.port = self.vm.port()
-        self._arrive("")
+
+    def boot(self, *more: str) -> None:
+        """Start it, and wait until systemd has started everything."""
+        self.power(*more)
+        self.again()
 
     def _ssh(self, *words: str) -> List[str]:
         return ["ssh", "-F", "none", "-i", str(self.key), "-p", str(self.port),
@@ -179,8 +183,11 @@ class DebianHost:
             time.sleep(LOOK_S)
         raise RigError(f"The host has not come up; see {self.vm.console_log}.")
 
-    def _arrive(self, before: str) -> float:
-        self.boot_id = self._reach(before, time.monotonic() + BOOT_S * slowness())
+    def again(self) -> float:
+        """Wait until systemd has started everything in another boot than the last that was
+        seen; when its ssh answered."""
+        self._hang_up()
+        self.boot_id = self._reach(self.boot_id, time.monotonic() + BOOT_S * slowness())
         reached = time.monotonic()
         # 'degraded' is for who looks at the units that have failed
         self.ssh("systemctl is-system-running --wait", BOOT_S)
@@ -189,12 +196,11 @@ class DebianHost:
     def jump(self, command: str) -> Jump:
         """Runs a command that ends this kernel, and is back when the next is up. One that
         refuses, or a machine that boots anew, is a RigError."""
-        before, began = self.boot_id, time.monotonic()
+        began = time.monotonic()
         done = self.ssh(command, BOOT_S)
         if done.returncode not in (0, 255):
             raise RigError(f"'{command}' ended with {done.returncode}: {done.stderr.strip()}")
-        self._hang_up()
-        reached = self._arrive(before)
+        reached = self.again()
         return Jump(reached - began, time.monotonic() - began, done.stderr + done.stdout)
 
     def failed_units(self) -> List[str]:

@@ -69,7 +69,7 @@ class Update(Story):
         held = [s["name"] for s in json.loads(said)["sessions"] if s.get("files")]
         self.check(f"undo-{owner.unit}", not held, " ".join(held) or "nothing is preserved")
 
-    def _back(self, owner: Owner, nth: int) -> None:
+    def back(self, owner: Owner, nth: int) -> None:
         host, tag = self.host, f"{owner.unit}-{nth}"
         try:
             owner.until(host, "kernels", nth)
@@ -86,7 +86,7 @@ class Update(Story):
         self.check(f"{tag}-reads", reads > state["found"], f"{reads} reads")
         self.check(f"{tag}-whole", errors == 0, f"{errors} errors")
 
-    def _counted(self, nth: int) -> None:
+    def counted(self, nth: int) -> None:
         """What systemd says of it."""
         host = self.host
         count = host.run("systemctl show --value -p KExecCount")
@@ -107,14 +107,14 @@ class Update(Story):
         self.say(f"update {nth}: {jump.reached:.1f} s until ssh answers, {jump.up:.1f} s until all is up")
         self.check(f"running-{nth}", host.run("uname -r") == self.kernel, self.kernel)
         for owner in KEPT:
-            self._back(owner, nth)
-        self._counted(nth)
+            self.back(owner, nth)
+        self.counted(nth)
         left = host.ssh("luctl watch --timeout 60")
         self.check(f"all-finished-{nth}", left.returncode == 0, left.stdout.strip().replace("\n", "; "))
         failed = host.failed_units()
         self.check(f"units-{nth}", not failed, " ".join(failed) or "none has failed")
 
-    def _in_the_blackout(self, trace: witness.Trace) -> None:
+    def in_the_blackout(self, trace: witness.Trace) -> None:
         """Reads of the drive while there was no process that could have asked for one."""
         done = trace.completions.get(witness.KEPT_QUEUE, [])
         jumps = self.host.moments("Starting new kernel")
@@ -135,5 +135,5 @@ class Update(Story):
         self.undone(KEPT[0])
         for nth in range(1, times + 1):
             self.update(nth)
-        self._in_the_blackout(self.host.trace())
+        self.in_the_blackout(self.host.trace())
         self.seen_from_outside()
