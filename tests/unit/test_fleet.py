@@ -210,7 +210,10 @@ class Host(unittest.TestCase):
         self.assertIn("already, the same release and build", re.sub(r"\s+", " ", said))
         self.assertRegex(said, r"changed=0 ")
         self.assertEqual(self.calls, ["luctl watch --timeout 60"])
-        self.works(liveupdate_force=True)
+        # NAME=VALUE is text
+        self.works("-e", "liveupdate_force=false liveupdate_reach_seconds=20")
+        self.assertEqual(self.asked("update"), [])
+        self.works("-e", "liveupdate_force=true liveupdate_reach_seconds=20")
         self.assertEqual(len(self.asked("update")), 1)
         for other in (image("7.3.5-lu"), image("7.3.4-lu", BUILD.replace("#1", "#2"))):
             self.image.write_bytes(other)

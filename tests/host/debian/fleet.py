@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
+from host import witness
 from host.base import Progress, RigError
 
 from .image import Image
@@ -84,6 +85,13 @@ class Member(Update):
         kept = [owner.unit for owner in KEPT if owner.state(host)["kept"]]
         self.check(f"{tag}-not-preserved", not kept, " ".join(kept) or "no owner was asked to preserve")
         self.works(tag)
+
+    def reads_seen(self, tag: str, played: Played) -> None:
+        """By QEMU, while Ansible was at work."""
+        done = self.host.trace().completions.get(witness.KEPT_QUEUE, [])
+        begin, end = played.lines[0][0], played.lines[-1][0]
+        count = sum(begin < ns < end for ns in done)
+        self.check(f"{tag}-device", count > 0, f"{count} reads in {(end - begin) / 1e9:.1f} s")
 
     def another_image(self) -> None:
         """What an upgrade of the package does to a build of the same release."""
@@ -183,10 +191,12 @@ class Fleet:
         done = first(played.results(unfit.name), UPDATE)
         unfit.check("not-begun", done is None, done or "no task of an update was run")
         unfit.untouched("refused")
+        unfit.reads_seen("refused", played)
         told = played.results(later.name)
         later.check("not-begun", not told and not played.recap(later.name),
                     told[0] if told else "Ansible says nothing of it")
         later.untouched("later")
+        later.reads_seen("later", played)
 
     def tell(self) -> None:
         for member in self.members:
