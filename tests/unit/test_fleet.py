@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The Ansible role for fleets: its form, and what it decides. [E8]
 
-The host below is this machine with programs that stand in for its own. tests/host/run --fleet rolls real ones.
+The host below is this machine with programs that stand in for its own. tests/host/run --story fleet rolls real ones.
 """
 
 import json
