@@ -103,9 +103,13 @@ class Member(Update):
         said = json.loads(host.run(f"luctl check --offline --json {self.image}"))["image"]
         name = host.run("tail -n 1 /sys/kernel/liveupdate/writes").split()[-1]
         at = said["offset"] + LIST_HEADER + LIST_NAME * said["reads"].index(name)
+        host.run(f"cp {self.image} {self.image}.good")
         self.another_image()
         host.run(f"printf X | dd of={self.image} bs=1 seek={at} conv=notrunc status=none")
         return name
+
+    def mend(self) -> None:
+        self.host.run(f"mv {self.image}.good {self.image}")
 
     def at_the_end(self) -> None:
         self.in_the_blackout(self.host.trace())
@@ -198,12 +202,25 @@ class Fleet:
         later.untouched("later")
         later.reads_seen("later", played)
 
+    def mended(self) -> None:
+        """The same command goes on where it stopped."""
+        good, *rest = self.members
+        rest[0].mend()
+        played = self.play("mended", 0)
+        good.check("mended-changed", played.recap(good.name).get("changed") == 0,
+                   played.recap(good.name) or "nothing is said of it")
+        good.untouched("mended")
+        for member in rest:
+            member.updated()
+        self._order("mended", played, rest)
+
     def tell(self) -> None:
         for member in self.members:
             member.begin()
         self.nothing_to_do()
         self.all_good()
         self.one_unfit()
+        self.mended()
         for member in self.members:
             member.at_the_end()
 
