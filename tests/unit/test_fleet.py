@@ -14,8 +14,6 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[2]
 FLEET = ROOT / "fleet"
 ROLE = FLEET / "roles/liveupdate"
@@ -82,14 +80,19 @@ class Form(unittest.TestCase):
         self.assertEqual(code, 0, said)
 
     def test_one_after_another(self):
-        play, = yaml.safe_load((FLEET / "roll.yml").read_text())
-        self.assertEqual((play["serial"], play["max_fail_percentage"]), (1, 0))
+        text = (FLEET / "roll.yml").read_text()
+        self.assertRegex(text, "(?m)^  serial: 1$")
+        self.assertRegex(text, "(?m)^  max_fail_percentage: 0$")
 
     def test_defaults_are_documented(self):
-        defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text())
-        options = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
-        self.assertEqual({name: one["default"] for name, one in options.items() if "default" in one}, defaults)
-        self.assertEqual(set(options) - set(defaults), {n for n, one in options.items() if one.get("required")})
+        defaults = dict(re.findall(r"^(liveupdate_\w+): (.+)$", (ROLE / "defaults/main.yml").read_text(), re.M))
+        options = dict(re.findall(r"^      (liveupdate_\w+):\n((?: {8}.+\n)+)",
+                                  (ROLE / "meta/argument_specs.yml").read_text(), re.M))
+        said = {name: re.search(r"^ {8}default: (.+)$", one, re.M) for name, one in options.items()}
+        self.assertEqual({name: match[1] for name, match in said.items() if match}, defaults)
+        self.assertEqual([name for name, one in options.items() if "required: true" in one], ["liveupdate_image"])
+        self.assertEqual(set(options), {"liveupdate_image", *defaults})
+        self.assertGreater(len(defaults), 5)
         text = (ROLE / "README.md").read_text()
         self.assertEqual(set(re.findall(r"^\| `(liveupdate_\w+)` \|", text, re.M)), set(options))
 
