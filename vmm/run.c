@@ -49,15 +49,14 @@ int verb_run(const struct request *req)
 	rc = lu_session_acquire(req->name, LU_IN, &session, &err);
 	if (!rc) {
 		rc = back(req, session, &why);
-		lu_session_free(session);
-		if (rc == -EAGAIN) {
+		if (rc == -EAGAIN)
 			complain("'%s' can be tried again: %s.", req->name,
 				 why.text);
-			return EXIT_REFUSED;
-		}
-		complain("'%s' does not go on: %s. 'luctl show' has what is left, 'luctl reap %s' ends it.",
-			 req->name, why.text, req->name);
-		return EXIT_LOST;
+		else
+			complain("'%s' does not go on: %s. 'luctl show' has what is left, 'luctl reap %s' ends it.",
+				 req->name, why.text, lu_session_name(session));
+		lu_session_free(session);
+		return rc == -EAGAIN ? EXIT_REFUSED : EXIT_LOST;
 	}
 	/* Nothing came over; a kernel that has no live update starts guests, too. */
 	if (rc != -ENOENT && rc != -ENODEV && rc != -ENOTSUP) {

@@ -92,7 +92,7 @@ class Control(Guests):
     def story(self, times: int) -> None:
         host, guest = self.host, self.web1
         before = self.start(guest)
-        self.refuses("control-check", f"lu-qemu check {guest.name}", "/dev/liveupdate")
+        self.refuses("control-check", f"lu-qemu check {guest.name}", "cannot carry sessions over")
         self.refuses("control-update", f"luctl update {self.image}", "hands over nothing")
         self.load_by_hand()
         jump = host.jump("systemctl kexec")

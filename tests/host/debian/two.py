@@ -2,6 +2,8 @@
 """Two guests on one host: both go along in an update; updates that are refused leave both
 running; and one that does not come back is reaped beside the other. [E7]"""
 
+import json
+
 from .guest import Seen
 from .guests import Guests
 
@@ -55,7 +57,9 @@ class Two(Guests):
         said = host.ssh("luctl watch --timeout 0")
         self.check("left-is-named", said.returncode == 1 and guest.name in said.stdout, said.stdout.strip())
         self.check("left-not-started", guest.state() == "inactive", guest.state())
-        done = host.ssh(f"luctl reap {guest.name}")
+        sessions = [one["name"] for one in json.loads(host.run("luctl status --json"))["sessions"]]
+        self.check("left-alone", len(sessions) == 1, " ".join(sessions))
+        done = host.ssh(f"luctl reap {sessions[0]}")
         self.check("reaped", done.returncode == 0, (done.stdout + done.stderr).strip().replace("\n", "; "))
         self.went_on("reaped-web1", one, self.web1.until(self.web1.last()))
 
