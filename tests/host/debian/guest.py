@@ -3,7 +3,7 @@
 
 import re
 import time
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from host.base import RigError, slowness
 
@@ -54,12 +54,23 @@ class Guest:
     def until(self, after: Optional[Seen], reads: int = 50, frames: int = 5, lines: int = 0) -> Seen:
         """Wait until it has done and said so much more than when it was seen last."""
         reads = reads if self.has_drive else 0
+        was = after or NOTHING
+        return self._wait(lambda now: (now.reads >= was.reads + reads
+                                       and now.frames >= was.frames + frames
+                                       and now.up >= was.up + lines))
+
+    def anew(self, before: Seen) -> Seen:
+        """Wait until another one speaks there, if it does: this one may have gone on."""
+        last = self.last()
+        return self._wait(lambda now: now.life != before.life or (
+            last is not None and now.up > last.up and now.frames > last.frames))
+
+    def _wait(self, enough: Callable[[Seen], bool]) -> Seen:
         ends = time.monotonic() + WAIT_S * slowness()
+        now = None
         while time.monotonic() < ends:
             now = self.last()
-            was = after or NOTHING
-            if (now and now.reads >= was.reads + reads and now.frames >= was.frames + frames
-                    and now.up >= was.up + lines):
+            if now and enough(now):
                 return now
             time.sleep(1)
         raise RigError(f"The guest {self.name} does not go on: {now or 'it says nothing'}. "

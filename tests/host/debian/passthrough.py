@@ -97,7 +97,7 @@ class Control(Guests):
         self.load_by_hand()
         jump = host.jump("systemctl kexec")
         self.say(f"{jump.reached:.1f} s until ssh answers, {jump.up:.1f} s until all is up")
-        after = guest.until(guest.last())
+        after = guest.anew(before)
         self.check("control-another-guest", after.life != before.life, f"up {after.up} s")
         asked = guest.said(boot=-1)
         self.check("control-shut-down", "was not preserved" in asked, asked.replace("\n", "; "))
