@@ -115,6 +115,7 @@ class Guests(Story):
         numbers = {a.seq for a in answers}
         due = [s.seq for s in sent if s.seq >= answers[0].seq and s.send_ns < last]
         lost = [seq for seq in due if seq not in numbers]
+        self.frames = {"frames_sent": len(due), "frames_lost": len(lost)}
         self.check("answers", bool(due) and not lost and len(numbers) == len(answers),
                    f"{len(due)} frames sent, {len(lost)} not answered, "
                    f"{len(answers) - len(numbers)} twice")

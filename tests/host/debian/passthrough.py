@@ -74,13 +74,13 @@ class Passthrough(Guests):
         self.seen_from_outside()
         self.report({"kernel": self.kernel, "pauses_s": [pause.parts(marks) for marks in found],
                      "services": self.chain.splitlines(),
-                     "frames_sent": len(moved.sent), "frames_answered": len(moved.answers),
-                     "drive_completions": len(moved.reads)})
+                     **self.frames, "drive_completions": len(moved.reads)})
         if len(pause.parts(found[-1])) == len(pause.PARTS):
             picture = self.host.folder / "guest.svg"
             picture.write_text(pause.draw(found[-1], moved, [
-                f"Linux {self.kernel}; {len(moved.sent):,} frames sent, {len(moved.answers):,} "
-                f"answered; {len(moved.reads):,} reads and writes"]))
+                f"Linux {self.kernel}; {self.frames['frames_sent']:,} frames sent to it, "
+                f"{self.frames['frames_lost']} not answered; "
+                f"{len(moved.reads):,} reads and writes of its drive, none wrong"]))
             self.say(f"picture: {shown(picture)}")
 
 
