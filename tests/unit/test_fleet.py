@@ -19,6 +19,8 @@ FLEET = ROOT / "fleet"
 ROLE = FLEET / "roles/liveupdate"
 BUILD = "#1 SMP PREEMPT_DYNAMIC Thu Jan  1 00:00:00 UTC 1970"
 
+# Ansible wants it, and tests/run has every other program in C
+UTF8 = {"LC_ALL": "C.UTF-8"}
 # PLACE has what the host is like, a file for each; "calls" is what it was asked to do.
 PROGRAMS = {
     "uname": '[ "$1" = -r ] && cat PLACE/running || echo "' + BUILD + '"',
@@ -55,7 +57,8 @@ class Form(unittest.TestCase):
     def run_there(self, *words):
         with tempfile.TemporaryDirectory(prefix="fleet-test-") as home:
             done = subprocess.run(words, cwd=FLEET, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  stdin=subprocess.DEVNULL, check=False, env=os.environ | {"HOME": home, "NO_COLOR": "1"})
+                                  stdin=subprocess.DEVNULL, check=False,
+                                  env=os.environ | UTF8 | {"HOME": home, "NO_COLOR": "1"})
         return done.returncode, done.stdout
 
     def test_lint(self):
@@ -71,7 +74,7 @@ class Form(unittest.TestCase):
             file = copy / "roles/liveupdate/tasks/watch.yml"
             file.write_text(file.read_text().replace("  changed_when: false\n", ""))
             done = subprocess.run(["ansible-lint", "--offline"], cwd=copy, text=True, capture_output=True, check=False,
-                                  env=os.environ | {"HOME": place})
+                                  env=os.environ | UTF8 | {"HOME": place})
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("no-changed-when", done.stdout)
 
@@ -128,7 +131,7 @@ class Host(unittest.TestCase):
                 "liveupdate_reach_seconds": 20} | more
         done = subprocess.run(["ansible-playbook", "-i", "host1,", "-e", json.dumps(more), *words, "roll.yml"],
                               cwd=FLEET, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                              stdin=subprocess.DEVNULL, env=os.environ | {
+                              stdin=subprocess.DEVNULL, env=os.environ | UTF8 | {
                                   "PATH": f"{self.place}/bin:{os.environ['PATH']}", "HOME": str(self.place),
                                   "ANSIBLE_NOCOLOR": "1"})
         calls = self.place / "calls"

@@ -99,7 +99,7 @@ class Playbook:
 
     def _environment(self) -> Dict[str, str]:
         kept = {name: text for name, text in os.environ.items() if not name.startswith("ANSIBLE_")}
-        return kept | {"HOME": self.private.name, "ANSIBLE_HOME": self.private.name,
+        return kept | {"LC_ALL": "C.UTF-8", "HOME": self.private.name, "ANSIBLE_HOME": self.private.name,
                        "ANSIBLE_NOCOLOR": "1", "PYTHONUNBUFFERED": "1",
                        "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{self.private.name}/cp"}
 
