@@ -61,6 +61,11 @@ static int look(const struct world *w, const char *shown, bool dry_run)
 			shown);
 		return EXIT_REFUSED;
 	}
+	if (h && h->pid == 1) {
+		complain("systemd has %s in the store of a service: stop that, and 'systemctl clean --what=fdstore UNIT' takes it out.",
+			 shown);
+		return EXIT_REFUSED;
+	}
 	if (h) {
 		who = holder_text(h);
 		complain("%s has %s; end that first.", who, shown);

@@ -268,6 +268,11 @@ class Reap(luctl.Case):
             self.refused("is of this kernel", "vm1", *args)
             self.refused("pid 812 (qemu) has vm2", "vm2", *args)
 
+    def test_in_a_store(self):
+        self.session("vm2", "retrieved", FILES)
+        self.process(1, "systemd", SESSION + "vm2")
+        self.refused("'systemctl clean --what=fdstore UNIT' takes it out", "vm2")
+
     def test_cannot_tell(self):
         self.gone("/sys/kernel/liveupdate/sessions")
         self.refused("cannot be told", "vm1", "--dry-run", code=2)

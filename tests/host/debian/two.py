@@ -60,6 +60,10 @@ class Two(Guests):
         sessions = [one["name"] for one in json.loads(host.run("luctl status --json"))["sessions"]]
         self.check("left-alone", len(sessions) == 1, " ".join(sessions))
         done = host.ssh(f"luctl reap {sessions[0]}")
+        self.check("reap-says-who-has-it", done.returncode == 1 and "--what=fdstore" in done.stderr,
+                   done.stderr.strip())
+        host.run(f"systemctl clean --what=fdstore {guest.unit}")
+        done = host.ssh(f"luctl reap {sessions[0]}")
         self.check("reaped", done.returncode == 0, (done.stdout + done.stderr).strip().replace("\n", "; "))
         self.went_on("reaped-web1", one, self.web1.until(self.web1.last()))
 
