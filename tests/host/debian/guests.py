@@ -89,7 +89,7 @@ class Guests(Story):
         self.check(f"units-{nth}", not failed, " ".join(failed) or "none has failed")
 
     def finished(self, nth: int) -> None:
-        left = self.host.ssh("luctl watch --timeout 60")
+        left = self.host.ssh("luctl watch --timeout 600", 630)
         self.check(f"all-finished-{nth}", left.returncode == 0, left.stdout.strip().replace("\n", "; "))
 
     def refuses(self, tag: str, command: str, why: str) -> None:

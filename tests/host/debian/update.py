@@ -109,7 +109,7 @@ class Update(Story):
         for owner in KEPT:
             self.back(owner, nth)
         self.counted(nth)
-        left = host.ssh("luctl watch --timeout 60")
+        left = host.ssh("luctl watch --timeout 600", 630)
         self.check(f"all-finished-{nth}", left.returncode == 0, left.stdout.strip().replace("\n", "; "))
         failed = host.failed_units()
         self.check(f"units-{nth}", not failed, " ".join(failed) or "none has failed")
