@@ -60,7 +60,7 @@ class Passthrough(Guests):
         for nth in range(1, times + 1):
             seen = self.update(nth, seen)
         self.last = time.monotonic_ns()
-        self.web1.until(seen)
+        self.bad = self.web1.until(seen).bad
 
     def tell(self, times: int) -> None:
         super().tell(times)
@@ -80,7 +80,7 @@ class Passthrough(Guests):
             picture.write_text(pause.draw(found[-1], moved, [
                 f"Linux {self.kernel}; {self.frames['frames_sent']:,} frames sent to it, "
                 f"{self.frames['frames_lost']} not answered; "
-                f"{len(moved.reads):,} reads and writes of its drive, none wrong"]))
+                f"{len(moved.reads):,} reads and writes of its drive, {self.bad} wrong"]))
             self.say(f"picture: {shown(picture)}")
 
 

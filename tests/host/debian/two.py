@@ -59,7 +59,7 @@ class Two(Guests):
         said = host.ssh("luctl watch --timeout 0")
         self.check("left-is-named", said.returncode == 1 and guest.name in said.stdout, said.stdout.strip())
         self.check("left-not-started", guest.state() == "inactive", guest.state())
-        sessions = [one["name"] for one in json.loads(host.run("luctl status --json"))["sessions"]]
+        sessions = [session["name"] for session in json.loads(host.run("luctl status --json"))["sessions"]]
         self.check("left-alone", len(sessions) == 1, " ".join(sessions))
         done = host.ssh(f"luctl reap {sessions[0]}")
         self.check("reap-says-who-has-it", done.returncode == 1 and "--what=fdstore" in done.stderr,
