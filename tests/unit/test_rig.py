@@ -923,9 +923,13 @@ class Report(Measured, unittest.TestCase):
             run.case = run.case._replace(judge="dma")
             run.vm.trace.write_text(run.vm.trace.read_text() +
                                     "1@0.020000:vtd_ir_enable enable 1\n"
+                                    "1@0.030000:pci_cfg_write e1000e 00:04.0 @0x4 <- 0x507\n"
                                     "1@1.500000:vtd_ir_enable enable 0\n")
         self.report(off)
         self.assertIn("QEMU saw interrupt remapping go off 1 time",
+                      judge.reasons_to_fail(self.run_, judge.collect(self.run_)))
+        self.run_.case = self.run_.case._replace(judge="dma-remapping")
+        self.assertIn("remapping went off while these were bus masters: 00:04.0",
                       judge.reasons_to_fail(self.run_, judge.collect(self.run_)))
 
     def test_interrupts_in_between(self):

@@ -23,9 +23,9 @@ judge says what the verdict is made of besides the guest's own word:
              which is run first; what fails or is left out on both is counted as
              skipped
 
-A judge may be followed by exceptions: dma-translation, dma-faults,
-dma-frames, dma-master leave that witness out. Where translation may go off, no
-device of the rig may be a bus master then.
+A judge may be followed by exceptions: dma-translation, dma-remapping (of
+interrupts), dma-faults, dma-frames, dma-master leave that witness out. Where one of
+the first two may go off, no device of the rig may be a bus master then.
 """
 
 import re
@@ -42,7 +42,7 @@ KERNELS = ("lu", "plain", "stock", "mutate", "selftest", "modules", "distro")
 JUDGES = ("dma", "plain", "demo", "stops", "loses", "twin")
 NO_WITNESSES = ("plain", "twin")
 CONTROLS = ("stops", "loses")
-WITNESSES = ("translation", "faults", "frames", "master")
+WITNESSES = ("translation", "remapping", "faults", "frames", "master")
 DEFAULT_MACHINE = "q35-intel"
 DEFAULT_SECONDS = 120
 

@@ -133,15 +133,16 @@ def _witnesses(run: Run, evidence: Evidence) -> List[str]:
             reasons.append("QEMU never saw translation switched on")
         elif seen.translation_off:
             reasons.append(f"QEMU saw translation go off {plural(seen.translation_off, 'time')}")
-        if seen.remapping_off:
+        if seen.remapping_off and "remapping" in wanted:
             reasons.append("QEMU saw interrupt remapping go off "
                            f"{plural(seen.remapping_off, 'time')}")
-    if "translation" not in wanted:
-        # one that was pulled out was never told to stop
-        pulled = {e.fields.get("bdf") for e in run.said.events if e.name == "pulled"}
-        running = [name for name in seen.untranslated if name not in pulled]
-        if running:
-            reasons.append("translation went off while these were bus masters: " +
+    # one that was pulled out was never told to stop
+    pulled = {e.fields.get("bdf") for e in run.said.events if e.name == "pulled"}
+    for what, masters in (("translation", seen.untranslated),
+                          ("remapping", seen.unremapped)):
+        running = [name for name in masters if name not in pulled]
+        if what not in wanted and running:
+            reasons.append(f"{what} went off while these were bus masters: " +
                            ", ".join(running))
     if "master" in wanted and seen.bus_master_off:
         reasons.append("bus mastering was taken from " + ", ".join(seen.bus_master_off) +

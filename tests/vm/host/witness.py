@@ -69,7 +69,7 @@ class Trace:
     def __init__(self) -> None:
         self.lines = 0
         self.translation: List[Tuple[int, bool]] = []
-        self.remapping: List[bool] = []
+        self.remapping: List[Tuple[int, bool]] = []    # of interrupts
         self.faults: List[Fault] = []
         # (time, source id, bus master on); only COMMAND writes
         self.commands: List[Tuple[int, int, bool]] = []
@@ -105,7 +105,7 @@ class Trace:
         self._translation(ns, text.rstrip().endswith("1"))
 
     def vtd_ir_enable(self, ns: int, text: str) -> None:
-        self.remapping.append(text.rstrip().endswith("1"))
+        self.remapping.append((ns, text.rstrip().endswith("1")))
 
     def vtd_dmar_fault(self, ns: int, text: str) -> None:
         match = FAULT.search(text)
@@ -237,6 +237,7 @@ class Testimony(NamedTuple):
     ats_off: List[str]          # devices that lost it then
     untranslated: List[str]     # were bus masters when translation went off
     remapping_off: int          # times interrupt remapping went off
+    unremapped: List[str]       # were bus masters then
 
 
 def _name(source: int) -> str:
@@ -271,7 +272,7 @@ def _translation_offs(trace: Trace, span: Span) -> List[int]:
     return offs
 
 
-def _untranslated(trace: Trace, machine: Machine, offs: List[int]) -> List[str]:
+def _masters_at(trace: Trace, machine: Machine, offs: List[int]) -> List[str]:
     found = set()
     for moment in offs:
         masters = {source: on for ns, source, on in trace.commands if ns < moment}
@@ -318,10 +319,11 @@ def testify(trace: Trace, machine: Machine, span: Span) -> Testimony:
         told = (f"{_name(bad[0].source)} {'write' if bad[0].write else 'read'} at "
                 f"0x{bad[0].addr:x}, reason {bad[0].reason}")
     offs = _translation_offs(trace, span)
+    unremapped = [ns for ns, on in trace.remapping if not on]
     return Testimony(any(on for _, on in trace.translation), len(offs),
                      len(bad), len(blocked), len(other), told,
                      _lost(trace.commands, machine.guarded_sources(), span),
                      _lost(trace.ats, {d.source_id: d.bdf for d in machine.by_role("kept")
                                        if d.ats}, span),
-                     _untranslated(trace, machine, offs),
-                     trace.remapping.count(False))
+                     _masters_at(trace, machine, offs), len(unremapped),
+                     _masters_at(trace, machine, unremapped))
