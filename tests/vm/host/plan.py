@@ -29,6 +29,7 @@ MUTANTS = ROOT / "tests/mutants"
 SCENARIOS = "tests/vm/guest/scenarios/"
 # built for 'make test' already
 THERE = frozenset(("lu", "stock", "mutate"))
+MODULAR = frozenset(("modules", "distro"))
 MUTANT_S, BUILD_S = 120.0, 600.0
 # how long after the end what has been started may go on
 GRACE_S = 120
@@ -95,8 +96,15 @@ def rows(costs: Dict[str, float]) -> List[Row]:
              for case in cases.load_both().values() if case.patient or case.runs("lu")]
     for path in sorted(MUTANTS.glob("*.patch")):
         name = f"mutant/{path.stem}"
-        found.append(Row(name, costs.get(name, MUTANT_S), frozenset()))
+        found.append(Row(name, costs.get(name, MUTANT_S), needs_of_mutant(path)))
     return found
+
+
+def needs_of_mutant(path: Path) -> FrozenSet[str]:
+    """The kernel of the test that catches it, if that has modules."""
+    caught_by = re.search(r"^Caught-by: ([^:\n]+)", path.read_text(), re.M)
+    case = cases.load_both().get(caught_by[1]) if caught_by else None
+    return frozenset({case.kernel} & MODULAR) if case else frozenset()
 
 
 def turns(every: Iterable[Row], costs: Dict[str, float]) -> Dict[str, int]:
