@@ -8,7 +8,7 @@ PACKAGE_FLAVOUR=distro
 bindeb() {
 	(kmake -j"$(nproc)" KDEB_PKGVERSION="$1" KDEB_CHANGELOG_DIST=unstable \
 		DEBFULLNAME="iommu-liveupdate maintainers" \
-		DEBEMAIL=maintainers@iommu-liveupdate.invalid DEB_BUILD_OPTIONS=terse \
+		DEBEMAIL=maintainers@iommu-liveupdate.invalid KBUILD_VERBOSE=0 \
 		DPKG_FLAGS=-Ppkg.linux-upstream.nokerneldbg bindeb-pkg)
 }
 
