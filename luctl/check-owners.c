@@ -4,6 +4,7 @@
  * service stops can fail when there is no way back. So programs that know them are
  * asked before: whatever their packages, or the administrator, put into check.d.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 /* A name in the first one hides the same in the second. */
 #define OF_ADMIN "/etc/luctl/check.d"
 #define OF_PACKAGES "/usr/lib/luctl/check.d"
+/* What one takes is unknown; this is long for a program that asks its guests. */
+#define OWNER_MS 60000
 
 /* Each line is a reason. */
 static void refused(struct check *c, const char *name, char *said)
@@ -45,10 +48,14 @@ static void ask(struct check *c, const char *dir, const char *name)
 	int code;
 
 	if (!access(path, X_OK)) {
-		code = command_said(argv, &said);
+		code = command_said(argv, c->timeout_ms < 0 ? OWNER_MS :
+							      c->timeout_ms,
+				    &said);
 		if (code < 0 || code == 127)
 			found(&c->found, UNKNOWN, "owners", "owner-unknown",
 			      name, NULL, "%s/%s %s", dir, name,
+			      code == -ETIMEDOUT ?
+				      "does not answer; --timeout gives it longer" :
 			      code < 0 ? "was killed, or cannot be started" :
 					 "cannot be started");
 		else if (code)

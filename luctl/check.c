@@ -65,6 +65,7 @@ void check_begin(struct check *c, const struct request *req)
 	c->req = req;
 	c->found.req = req;
 	c->now = req->now;
+	c->timeout_ms = req->timeout_ms;
 	if (!req->offline) {
 		world_read(&c->world);
 		if (systemd_is_running())

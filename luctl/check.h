@@ -23,6 +23,7 @@ struct check {
 
 	/* How it is done: through systemctl, or at once */
 	bool now;
+	int timeout_ms; /* of an owner that is asked; negative: the usual one */
 	int systemd; /* its version, 0 without it */
 
 	struct world world;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -11,6 +14,14 @@
 #include "sysfs.h"
 
 #define NO_PROGRAM 127
+
+int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
 
 static int wait_for(pid_t pid)
 {
@@ -73,9 +84,29 @@ int command_end(int out, pid_t pid)
 	return wait_for(pid);
 }
 
-int command_said(const char *const *argv, char **ret_text)
+/* More of its output; 0 at its end, -ETIMEDOUT if none has come by then. */
+static ssize_t more(int out, char *buf, size_t size, int64_t end_ms)
 {
-	int in = open("/dev/null", O_RDONLY | O_CLOEXEC), out;
+	struct pollfd waits = { .fd = out, .events = POLLIN };
+	ssize_t got;
+
+	do {
+		int64_t left = end_ms - now_ms();
+		int wait = end_ms < 0 ? -1 : left > 0 ? (int)left : 0;
+
+		got = poll(&waits, 1, wait);
+		if (!got)
+			return -ETIMEDOUT;
+		if (got > 0)
+			got = read(out, buf, size);
+	} while (got < 0 && errno == EINTR);
+	return got < 0 ? 0 : got;
+}
+
+int command_said(const char *const *argv, int limit_ms, char **ret_text)
+{
+	int in = open("/dev/null", O_RDONLY | O_CLOEXEC), out, code;
+	int64_t end_ms = limit_ms < 0 ? -1 : now_ms() + limit_ms;
 	size_t used = 0;
 	char *text = NULL;
 	ssize_t got;
@@ -86,19 +117,22 @@ int command_said(const char *const *argv, char **ret_text)
 		return -1;
 	do {
 		text = must_grow(text, used + 4097, 1);
-		got = read(out, text + used, 4096);
+		got = more(out, text + used, 4096, end_ms);
 		used += got > 0 ? got : 0;
-	} while (got > 0 || (got < 0 && errno == EINTR));
+	} while (got > 0);
 	text[used] = 0;
 	*ret_text = text;
-	return command_end(out, pid);
+	if (got < 0)
+		kill(pid, SIGKILL);
+	code = command_end(out, pid);
+	return got < 0 ? (int)got : code;
 }
 
 char *command_text(const char *const *argv)
 {
 	char *text = NULL;
 
-	if (!command_said(argv, &text))
+	if (!command_said(argv, -1, &text))
 		return text;
 	free(text);
 	return NULL;

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Other programs. */
+/* Other programs, and the time they take. */
 #ifndef LUCTL_COMMAND_H
 #define LUCTL_COMMAND_H
 
-#include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+/* Of a clock that nobody sets */
+int64_t now_ms(void);
 
 /* Runs it and waits. Its exit code, 127 if there is no such program, -1 if it
  * was killed. */
 int command_run(const char *const *argv);
 
-/* The same, and what it prints, to be freed; NULL if it could not be started. */
-int command_said(const char *const *argv, char **ret_text);
+/*
+ * The same, and what it prints, to be freed; NULL if it could not be started. After
+ * @limit_ms, if that is not negative, it is killed: -ETIMEDOUT.
+ */
+int command_said(const char *const *argv, int limit_ms, char **ret_text);
 
 /* What it prints, to be freed; NULL if it fails or is not there. */
 char *command_text(const char *const *argv);

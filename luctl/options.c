@@ -59,7 +59,7 @@ static const struct {
 	[OPT_UNLOAD] = { "unload", NULL, "drop what is loaded" },
 	[OPT_DRY_RUN] = { "dry-run", NULL, "say what it would do" },
 	[OPT_TIMEOUT] = { "timeout", "SECONDS",
-			  "how long to wait; for ever if not given" },
+			  "how long to wait; for ever if not given, for owners 60" },
 	[OPT_ROOT] = { "root", "DIR",
 		       "look for /dev, /proc, /run and /sys below DIR" },
 	[OPT_HELP] = { "help", NULL, "say this" },
@@ -70,7 +70,8 @@ static const struct verb verbs[] = {
 	  verb_status, BIT(OPT_JSON) | EVERYWHERE, false, false },
 	{ "check", "[IMAGE]", "would a live update be taken over?", verb_check,
 	  BIT(OPT_JSON) | BIT(OPT_NOW) | BIT(OPT_OFFLINE) | BIT(OPT_FOR) |
-		  BIT(OPT_IGNORE) | NEXT_KERNEL | EVERYWHERE,
+		  BIT(OPT_IGNORE) | BIT(OPT_TIMEOUT) | NEXT_KERNEL |
+		  EVERYWHERE,
 	  true, false },
 	{ "load", "[IMAGE]",
 	  "load the next kernel, if it takes what is preserved", verb_load,
@@ -78,8 +79,9 @@ static const struct verb verbs[] = {
 	  false },
 	{ "update", "[IMAGE]",
 	  "check, load and jump; on any refusal all goes on", verb_update,
-	  BIT(OPT_NOW) | BIT(OPT_IGNORE) | NEXT_KERNEL | EVERYWHERE, true,
-	  false },
+	  BIT(OPT_NOW) | BIT(OPT_IGNORE) | BIT(OPT_TIMEOUT) | NEXT_KERNEL |
+		  EVERYWHERE,
+	  true, false },
 	{ "show", "", "what is preserved, in words or as a picture", verb_show,
 	  BIT(OPT_JSON) | BIT(OPT_DOT) | BIT(OPT_SVG) | EVERYWHERE, false,
 	  false },

@@ -9,22 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "command.h"
 #include "json.h"
 #include "luctl.h"
 #include "sysfs.h"
 #include "world.h"
 
 #define PAUSE_MS 200
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static unsigned int left(const struct world *w)
 {

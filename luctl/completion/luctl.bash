@@ -9,11 +9,11 @@ _luctl() {
 	case $verb in
 	status) words='--json --root --help' ;;
 	check)  words='--json --now --offline --for --append --reuse-cmdline
-		--initrd --no-initrd --ignore --root --help' ;;
+		--initrd --no-initrd --ignore --timeout --root --help' ;;
 	load)   words='--append --reuse-cmdline --initrd --no-initrd --ignore
 		--unload --root --help' ;;
 	update) words='--now --append --reuse-cmdline --initrd --no-initrd
-		--ignore --root --help' ;;
+		--ignore --timeout --root --help' ;;
 	show)   words='--json --dot --svg --root --help' ;;
 	reap)   words='--dry-run --timeout --root --help' ;;
 	watch)  words='--json --timeout --root --help' ;;

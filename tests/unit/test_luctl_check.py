@@ -392,6 +392,13 @@ class Owners(luctl.Case):
         self.file("/usr/lib/luctl/check.d/vm", b"\x7fELF")
         self.check_says("unknown", "owner-unknown", subject="vm")
 
+    def test_one_that_does_not_end(self):
+        """Nor does what it has started, which has the same output."""
+        self.program("/usr/lib", "vm", "sleep 60 & echo 'guest a cannot'; wait")
+        found = self.answer("check", "--now", "--timeout", "0.1", str(self.image), code=2)
+        unknown = [f["text"] for f in found["findings"] if f["code"] == "owner-unknown"]
+        self.assertEqual(unknown, ["/usr/lib/luctl/check.d/vm does not answer; --timeout gives it longer"])
+
     def test_the_administrators_comes_first(self):
         self.program("/usr/lib", "vm", "exit 1")
         self.program("/etc", "vm", "exit 0")
