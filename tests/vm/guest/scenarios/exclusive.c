@@ -14,6 +14,7 @@
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
+#include "textfile.h"
 #include "traffic.h"
 
 #define SESSION "exclusive"
@@ -109,6 +110,24 @@ static void try_enable(const char *what, const char *bdf)
 	      "command %#x, was %#x", after, before);
 }
 
+/* Without a driver, or with one that nobody uses, a function may be suspended. */
+static void try_suspend(const char *bdf)
+{
+	check_rc(name_for("runtime-power", bdf),
+		 pci_write_file(bdf, "power/control", "auto"), 0);
+}
+
+static void check_awake(const char *what, const char *bdf)
+{
+	char path[80], state[16] = "";
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%.15s/power_state",
+		 bdf);
+	get_text(path, state, sizeof(state));
+	check(name_for(what, bdf), !strcmp(state, "D0\n"), "it is in %s",
+	      state);
+}
+
 static void try_open(const char *what, const char *bdf)
 {
 	int fd = vfio_cdev_open(bdf);
@@ -173,13 +192,17 @@ static void try_early(void)
 	for (unsigned int i = 0; i < vm.devices; i++) {
 		const char *bdf = vm.device[i].state->bdf;
 
+		try_suspend(bdf);
 		try_driver(bdf);
 		try_domain_type(bdf);
 		try_enable("device", bdf);
 		try_bridge(bdf);
+		check_awake("awake", bdf);
 		if (!lost("vfio-pci", pci_bind(bdf, "vfio-pci")))
 			try_open("open", bdf);
 	}
+	for (unsigned int i = 0; i < vm.devices; i++)
+		check_awake("awake-bound", vm.device[i].state->bdf);
 }
 
 /* Retrieved, but with an iommufd that is not the one it came with. */

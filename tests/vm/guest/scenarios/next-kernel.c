@@ -15,7 +15,9 @@
  *   unseen   nothing: it has not found the IOMMU, which goes on as it was; the
  *            session cannot be finished
  *
- * With force:1 the image is made to look as if it read the handover.
+ * With force:1 the image is made to look as if it read the handover. With
+ * offline:1 a CPU is switched off before preserve, and again in the next kernel
+ * before anything is taken back.
  *
  * The devices use addresses at which this machine has ordinary memory, so that
  * a transfer that is not translated hits it. That the pattern would show it is
@@ -36,10 +38,12 @@
 #include "scenario.h"
 #include "spare.h"
 #include "stray.h"
+#include "textfile.h"
 #include "traffic.h"
 #include "words.h"
 
 #define SESSION "next"
+#define CPU1 "/sys/devices/system/cpu/cpu1/online"
 #define NEXT_IOVA (512ull << 20)
 #define NEXT_BYTES (128ull << 20)
 /* What is left to the kernel, in KiB. */
@@ -95,6 +99,11 @@ static void check_log(void)
 	}
 }
 
+static int switch_cpu(bool on)
+{
+	return arg_number("offline", 0) ? put_text(CPU1, on ? "1" : "0") : 0;
+}
+
 /* Loads it as if it read all that is written, which may not be so. */
 static int force(unsigned int stage)
 {
@@ -117,7 +126,7 @@ static int next_old(unsigned int stage)
 	if (owner_begin(&vm, &plan))
 		return -1;
 	traffic_rate(RATE);
-	if (owner_preserve(&vm) || owner_load(&vm, stage) ||
+	if (lost("cpu-off", switch_cpu(false)) || owner_preserve(&vm) || owner_load(&vm, stage) ||
 	    (arg_number("force", 0) && lost("force", force(stage))))
 		return -1;
 	return owner_jump();
@@ -177,7 +186,7 @@ static int next_taken(void)
 	int rc;
 
 	memory_iova_start = NEXT_IOVA;
-	if (owner_arrive(&vm, SESSION) ||
+	if (owner_arrive(&vm, SESSION) || lost("cpu-off", switch_cpu(false)) ||
 	    spare_fill(&spare, LEAVE, NEXT_IOVA, NEXT_BYTES))
 		return -1;
 	sleep(HOLD_SECONDS);
@@ -192,6 +201,7 @@ static int next_taken(void)
 	rc |= owner_unbind(&vm);
 	traffic_blobs(&vm);
 	spare_whole(&spare, "spare-whole-after");
+	lost("cpu-on", switch_cpu(true));
 	/* Table pages are not counted: the two kernels may need other ones. */
 	spare_give(&spare);
 	owner_verify(&vm);

@@ -30,6 +30,7 @@
 #include "scenario.h"
 #include "sleep.h"
 #include "spare.h"
+#include "stray.h"
 #include "textfile.h"
 #include "traffic.h"
 #include "words.h"
@@ -123,6 +124,12 @@ static int reuse_new(unsigned int stage)
 		return -1;
 	sleep(HOLD_SECONDS);
 	spare_whole(&spare, "spare-whole");
+	if (arg("field")) {
+		/* Blocked they are even if they do not stay stopped. */
+		stray_let_go();
+		sleep(HOLD_SECONDS);
+		spare_whole(&spare, "spare-whole-armed");
+	}
 	if (arg_number("rescan", 0))
 		rescan();
 	for (unsigned int i = 0; i < count; i++) {
