@@ -20,8 +20,9 @@ DOMAIN_MIB = 16
 DEVICES = (1, 8, 24, 64)
 # MiB of a memfd that is kept, in pages of 4 KiB, without a device
 MEMORY = (4, 64)
-# What the other modes of the unit are called, and what a machine calls them
-MODES = {"scalable": "scalable", "first": "first-stage"}
+# What the other modes of the unit are called, and what a machine calls them; the
+# last is another unit
+MODES = {"scalable": "scalable", "first": "first-stage", "amd": "amd"}
 MODE_SIZES = (64, 8192)
 MODE_DEVICES = (1, 64)
 # The new kernel is not to do other work in the middle of a step: neither print,
