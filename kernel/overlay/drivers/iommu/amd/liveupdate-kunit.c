@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Test AMD-Vi's part of a live update where no hardware is needed
- *
- * How an entry of the device table is changed is seen by a watchpoint of the
- * processor: it tells of each write, so no state that a unit could fetch is missed.
  */
 #include <kunit/static_stub.h>
 #include <kunit/test-bug.h>
 #include <kunit/test.h>
 #include <linux/bitfield.h>
-#include <linux/hw_breakpoint.h>
 #include <linux/io.h>
 #include <linux/kexec_handover.h>
 #include <linux/kho/abi/iommu_amd.h>
-#include <linux/perf_event.h>
 
 #include "../iommu-pages.h"
 #include "../liveupdate/page-list.h"
@@ -22,26 +17,18 @@
 #include "amd_iommu.h"
 #include "liveupdate.h"
 #include "liveupdate-fake.h"
+#include "liveupdate-watch.h"
 
 #define RID		0x108
 #define OTHER_RID	0x110
 /* More than a byte has room for, and what is left of it there */
 #define LARGE_ID	300
 #define SMALL_ID	(LARGE_ID & 0xff)
-#define STATES		64
-
-/* What an entry was after each write to it */
-struct watch {
-	const struct dev_table_entry *entry;
-	struct dev_table_entry seen[STATES];
-	unsigned int nr;
-	struct perf_event * __percpu *half[2];
-};
 
 struct amd_test {
 	struct amd_fake fake;
 	struct amd_fake_device dev;
-	struct watch watch;
+	struct amd_watch watch;
 	/* The old kernel's record of a unit and of a device */
 	struct iommu_lu_unit unit[FAKE_UNITS];
 	struct iommu_lu_unit_ser unit_ser[FAKE_UNITS];
@@ -62,62 +49,15 @@ static struct dev_table_entry *entry_of(struct amd_test *at, u16 rid)
 	return &at->fake.seg[0].dev_table[rid];
 }
 
-/* ---- Watching an entry --------------------------------------------------- */
-
-static void see_write(struct perf_event *event, struct perf_sample_data *data,
-		      struct pt_regs *regs)
-{
-	struct watch *watch = event->overflow_handler_context;
-
-	if (watch->nr < STATES)
-		watch->seen[watch->nr] = *watch->entry;
-	watch->nr++;
-}
-
-static void watch_end(struct watch *watch)
-{
-	for (unsigned int i = 0; i < 2; i++)
-		if (!IS_ERR_OR_NULL((void __force *)watch->half[i]))
-			unregister_wide_hw_breakpoint(watch->half[i]);
-	memset(watch->half, 0, sizeof(watch->half));
-}
-
-static void watch_start(struct kunit *test, const struct dev_table_entry *entry)
-{
-	struct amd_test *at = test->priv;
-	struct watch *watch = &at->watch;
-	struct perf_event_attr attr;
-
-	watch->entry = entry;
-	watch->nr = 0;
-	for (unsigned int i = 0; i < 2; i++) {
-		hw_breakpoint_init(&attr);
-		attr.bp_addr = (unsigned long)&entry->data[2 * i];
-		attr.bp_len = HW_BREAKPOINT_LEN_8;
-		attr.bp_type = HW_BREAKPOINT_W;
-		watch->half[i] = register_wide_hw_breakpoint(&attr, see_write,
-							     watch);
-		KUNIT_ASSERT_FALSE(test, IS_ERR((void __force *)watch->half[i]));
-	}
-}
-
-static bool has_state(const struct watch *watch, u64 flags, u64 want)
-{
-	for (unsigned int i = 0; i < min(watch->nr, STATES); i++)
-		if ((watch->seen[i].data[0] & flags) == want)
-			return true;
-	return false;
-}
-
 /* Each state leads as before or as now, and is the same about interrupts */
 static void expect_hitless(struct kunit *test, struct dev_table_entry before)
 {
 	struct amd_test *at = test->priv;
-	const struct watch *watch = &at->watch;
+	const struct amd_watch *watch = &at->watch;
 	const struct dev_table_entry *now = watch->entry;
 
 	KUNIT_ASSERT_GE(test, watch->nr, 1);
-	KUNIT_ASSERT_LE(test, watch->nr, STATES);
+	KUNIT_ASSERT_LE(test, watch->nr, AMD_WATCH_STATES);
 	for (unsigned int i = 0; i < watch->nr; i++) {
 		const struct dev_table_entry *state = &watch->seen[i];
 
@@ -126,8 +66,8 @@ static void expect_hitless(struct kunit *test, struct dev_table_entry before)
 				  state->data128[0] == now->data128[0]);
 		KUNIT_EXPECT_TRUE(test, state->data128[1] == before.data128[1]);
 	}
-	KUNIT_EXPECT_FALSE(test, has_state(watch, DTE_FLAG_V, 0));
-	KUNIT_EXPECT_FALSE(test, has_state(watch, DTE_FLAG_TV, 0));
+	KUNIT_EXPECT_FALSE(test, amd_watch_saw(watch, DTE_FLAG_V, 0));
+	KUNIT_EXPECT_FALSE(test, amd_watch_saw(watch, DTE_FLAG_TV, 0));
 	KUNIT_EXPECT_TRUE(test, now->data128[0] != before.data128[0]);
 }
 
@@ -197,9 +137,9 @@ static void amd_replace_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, leads_to(at, RID, from));
 	amd_fake_drain(iommu);
 
-	watch_start(test, entry_of(at, RID));
+	amd_watch_start(test, &at->watch, entry_of(at, RID));
 	KUNIT_EXPECT_EQ(test, attach(at, to), 0);
-	watch_end(&at->watch);
+	amd_watch_end(&at->watch);
 	expect_hitless(test, before);
 	KUNIT_EXPECT_TRUE(test, leads_to(at, RID, to));
 
@@ -230,14 +170,14 @@ static void amd_gap_test(struct kunit *test)
 	struct protection_domain *to = new_domain(test, 0);
 
 	KUNIT_ASSERT_EQ(test, attach(at, from), 0);
-	watch_start(test, entry_of(at, RID));
+	amd_watch_start(test, &at->watch, entry_of(at, RID));
 	block(at);
 	KUNIT_EXPECT_EQ(test, attach(at, to), 0);
-	watch_end(&at->watch);
-	KUNIT_EXPECT_LE(test, at->watch.nr, STATES);
-	KUNIT_EXPECT_TRUE(test, has_state(&at->watch, DTE_FLAG_V | DTE_FLAG_TV,
-					  DTE_FLAG_V));
-	KUNIT_EXPECT_FALSE(test, has_state(&at->watch, DTE_FLAG_V, 0));
+	amd_watch_end(&at->watch);
+	KUNIT_EXPECT_LE(test, at->watch.nr, AMD_WATCH_STATES);
+	KUNIT_EXPECT_TRUE(test, amd_watch_saw(&at->watch, DTE_FLAG_V | DTE_FLAG_TV,
+					      DTE_FLAG_V));
+	KUNIT_EXPECT_FALSE(test, amd_watch_saw(&at->watch, DTE_FLAG_V, 0));
 	KUNIT_EXPECT_TRUE(test, leads_to(at, RID, to));
 
 	block(at);
@@ -258,9 +198,9 @@ static void amd_format_test(struct kunit *test)
 	before = *entry_of(at, RID);
 	from->domain.lu = &lu;
 	to->pd_mode = PD_MODE_V2;
-	watch_start(test, entry_of(at, RID));
+	amd_watch_start(test, &at->watch, entry_of(at, RID));
 	KUNIT_EXPECT_EQ(test, attach(at, to), -EBUSY);
-	watch_end(&at->watch);
+	amd_watch_end(&at->watch);
 	KUNIT_EXPECT_EQ(test, at->watch.nr, 0);
 	KUNIT_EXPECT_MEMEQ(test, entry_of(at, RID), &before, sizeof(before));
 	KUNIT_EXPECT_TRUE(test, xa_empty(&to->iommu_array));
@@ -293,20 +233,20 @@ static void amd_grow_test(struct kunit *test)
 	mode = FIELD_GET(DTE_MODE_MASK, before.data[0]);
 	KUNIT_EXPECT_TRUE(test, leads_to(at, RID, from));
 
-	watch_start(test, entry_of(at, RID));
+	amd_watch_start(test, &at->watch, entry_of(at, RID));
 	KUNIT_EXPECT_EQ(test, attach(at, to), 0);
-	watch_end(&at->watch);
+	amd_watch_end(&at->watch);
 	expect_hitless(test, before);
 	KUNIT_EXPECT_TRUE(test, leads_to(at, RID, to));
 	KUNIT_EXPECT_LT(test, FIELD_GET(DTE_MODE_MASK,
 					entry_of(at, RID)->data[0]), mode);
 
 	before = *entry_of(at, RID);
-	watch_start(test, entry_of(at, RID));
+	amd_watch_start(test, &at->watch, entry_of(at, RID));
 	KUNIT_EXPECT_EQ(test, map_page(to, BIT_ULL(50)), 0);
-	watch_end(&at->watch);
-	KUNIT_EXPECT_FALSE(test, has_state(&at->watch, DTE_FLAG_V, 0));
-	KUNIT_EXPECT_FALSE(test, has_state(&at->watch, DTE_FLAG_TV, 0));
+	amd_watch_end(&at->watch);
+	KUNIT_EXPECT_FALSE(test, amd_watch_saw(&at->watch, DTE_FLAG_V, 0));
+	KUNIT_EXPECT_FALSE(test, amd_watch_saw(&at->watch, DTE_FLAG_TV, 0));
 	KUNIT_EXPECT_TRUE(test, leads_to(at, RID, to));
 	KUNIT_EXPECT_GT(test, FIELD_GET(DTE_MODE_MASK,
 					entry_of(at, RID)->data[0]), mode);
@@ -335,11 +275,11 @@ static void amd_block_test(struct kunit *test)
 	entry->data[1] = LARGE_ID | DTE_FLAG_IOTLB;
 	entry->data[2] = DTE_IRQ_REMAP_ENABLE |
 			 FIELD_PREP(DTE_GPT_LEVEL_MASK, GUEST_PGTABLE_5_LEVEL);
-	watch_start(test, entry);
+	amd_watch_start(test, &at->watch, entry);
 	amd_lu_block_entry(seg, RID);
-	watch_end(&at->watch);
+	amd_watch_end(&at->watch);
 	KUNIT_EXPECT_GE(test, at->watch.nr, 2);
-	KUNIT_EXPECT_FALSE(test, has_state(&at->watch, DTE_FLAG_V, 0));
+	KUNIT_EXPECT_FALSE(test, amd_watch_saw(&at->watch, DTE_FLAG_V, 0));
 	/* The first write already */
 	KUNIT_EXPECT_EQ(test, at->watch.seen[0].data[0], DTE_FLAG_V);
 	KUNIT_EXPECT_EQ(test, entry->data[0], DTE_FLAG_V);
@@ -359,11 +299,11 @@ static void amd_ignore_test(struct kunit *test)
 	at->fake.iommu[0].flags |= AMD_IOMMU_FLAG_LU_LIVE;
 	entry->data[0] |= DTE_FLAG_TV | FIELD_PREP(DTE_MODE_MASK, 3);
 	entry->data[1] = LARGE_ID;
-	watch_start(test, entry);
+	amd_watch_start(test, &at->watch, entry);
 	amd_lu_ignore_entry(iommu, RID);
-	watch_end(&at->watch);
+	amd_watch_end(&at->watch);
 	KUNIT_EXPECT_GE(test, at->watch.nr, 1);
-	KUNIT_EXPECT_FALSE(test, has_state(&at->watch, DTE_FLAG_V, 0));
+	KUNIT_EXPECT_FALSE(test, amd_watch_saw(&at->watch, DTE_FLAG_V, 0));
 	KUNIT_EXPECT_EQ(test, entry->data[0], DTE_FLAG_V);
 	KUNIT_EXPECT_EQ(test, entry->data[1], 0);
 	KUNIT_EXPECT_GE(test, amd_fake_command(iommu, 0, CMD_INV_DEV_ENTRY,
@@ -638,13 +578,13 @@ static void amd_jump_test(struct kunit *test)
 	preserve_device(test);
 	amd_fake_drain(&at->fake.iommu[0]);
 
-	watch_start(test, &table[RID]);
+	amd_watch_start(test, &at->watch, &table[RID]);
 	for (unsigned int i = 0; i < FAKE_UNITS; i++)
 		amd_lu_jump(&at->unit[i]);
-	watch_end(&at->watch);
+	amd_watch_end(&at->watch);
 
 	KUNIT_EXPECT_TRUE(test, table[RID].data128[0] == lower);
-	KUNIT_EXPECT_FALSE(test, has_state(&at->watch, DTE_FLAG_TV, 0));
+	KUNIT_EXPECT_FALSE(test, amd_watch_saw(&at->watch, DTE_FLAG_TV, 0));
 	expect_blocked(test, 0, RID);
 	expect_blocked(test, 1, FAKE_ENTRIES);
 	for (unsigned int rid = 0; rid < FAKE_ENTRIES; rid++)
@@ -706,7 +646,7 @@ static void amd_test_exit(struct kunit *test)
 	if (!at)
 		return;
 	iommu_lu_quiet = false;
-	watch_end(&at->watch);
+	amd_watch_end(&at->watch);
 	amd_fake_stop(&at->fake);
 }
 
