@@ -13,7 +13,7 @@ ROOM_ON_ROOT = ("04", "05", "08", "09")
 VMS = 3
 # What is done to a device, with how often beside the others.
 EVENTS = "meedrRHDtwwbBuonzischs"
-JUDGE = "dma-translation-faults-frames-master"
+JUDGE = "dma-translation-remapping-faults-frames-master"
 SECONDS = 300
 # Of the first kernel, and of the next ones.
 WORDS = ("+iommu=pt", "+iommu.strict=1", "+pcie_ports=compat", "+nokaslr",
