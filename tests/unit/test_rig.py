@@ -4,6 +4,7 @@
 
 import base64
 import binascii
+import contextlib
 import io
 import os
 import select
@@ -25,8 +26,8 @@ sys.path.insert(0, str(VM))
 sys.dont_write_bytecode = True
 
 from host import (cases, frames, initrd, judge, machine, media, modules, parallel,  # noqa: E402
-                 picture, qemu, report, runner, selftest, sender, splats, table, timeline, tools,
-                 twins, wire, witness)
+                 picture, qemu, report, runner, selftest, sender, splats, suite, table,
+                 timeline, tools, twins, wire, witness)
 from host.base import RigError  # noqa: E402
 
 MS = 1_000_000
@@ -785,6 +786,36 @@ class Twins(unittest.TestCase):
                                   ([said], [said], "pass")):
             self.assertEqual(self.verdicts(self.told("a=pass", reasons=stock),
                                            self.told("a=pass", reasons=ours))[0], want)
+
+
+class FallsOver(unittest.TestCase):
+    """A QEMU that ends itself over a race of its own."""
+
+    def machines(self, place, *complaints):
+        for n, said in enumerate(complaints):
+            vm = qemu.Qemu.__new__(qemu.Qemu)
+            vm.folder = Path(place) / str(n)
+            vm.folder.mkdir()
+            (vm.folder / "qemu.log").write_text(said)
+            yield vm
+
+    def runs(self, *complaints):
+        patch, mock = unittest.mock.patch.object, unittest.mock.Mock
+        with tempfile.TemporaryDirectory() as place, contextlib.redirect_stderr(io.StringIO()) as said:
+            left = list(self.machines(place, *complaints))
+            with patch(suite, "Run", lambda *args: mock(vm=left.pop(0), out_of_time=False, said=mock(end=None))), \
+                 patch(suite.judge, "collect"), patch(suite, "verdict_of", lambda *args: mock(verdict="fail")):
+                suite.run_case(cases.Case("x", "x"), runner.Files(Path(), Path(), Path()), Path(place))
+            return len(complaints) - len(left), said.getvalue()
+
+    def test_it_gets_another_and_no_third(self):
+        fell = "qemu: physmem.c:1: iotlb_to_section: Assertion `x' failed.\n"
+        count, said = self.runs(fell, fell, fell)
+        self.assertEqual(count, 2)
+        self.assertIn("again x: QEMU says qemu: physmem.c", said)
+
+    def test_any_other_end_is_a_failure(self):
+        self.assertEqual(self.runs("qemu: memory.c:1: f: Assertion `x' failed.\n", ""), (1, ""))
 
 
 class FakeRun:

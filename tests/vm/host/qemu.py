@@ -172,6 +172,10 @@ class Hands:
             at = head >> 8 & 0xfc
 
 
+# Seen in 10.0.13: what a CPU accesses is mapped elsewhere while it is on the way there
+OWN_BUGS = ("iotlb_to_section: Assertion",)
+
+
 class Qemu:
     """One running machine, its sockets and its files in a run's folder."""
 
@@ -368,6 +372,10 @@ class Qemu:
             return ""
         told = [line for line in lines if line.strip()]
         return re.sub(r"^\S+Z ", "", told[-1]) if told else ""
+
+    def fell(self) -> bool:
+        """Did it end itself, over a race of its own?"""
+        return any(bug in self.complaint() for bug in OWN_BUGS)
 
     def running(self) -> bool:
         return self.process is not None and self.process.poll() is None

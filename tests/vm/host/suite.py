@@ -120,8 +120,9 @@ def run_twins(case: Case, files: Files, folder: Path, keep: bool) -> Result:
 
 
 def run_case(case: Case, files: Files, folder: Path, keep: bool = False,
-             watch: Watch = lambda event: None) -> Result:
-    """One test from start to verdict; what cannot be run fails."""
+             watch: Watch = lambda event: None, again: bool = False) -> Result:
+    """One test from start to verdict; what cannot be run fails. A QEMU that falls over
+    says nothing about the kernel, so that it gets another one; a second does."""
     if case.verdict_by == "twin":
         return run_twins(case, files, folder, keep)
     run = Run(case, files, folder, watch)
@@ -129,6 +130,9 @@ def run_case(case: Case, files: Files, folder: Path, keep: bool = False,
         run.go()
     except RigError as err:
         return Result(case.name, "fail", [f"could not be run: {err}"], [], 0.0, folder)
+    if run.said.end is None and run.vm.fell() and not again:
+        print(f"again {case.name}: QEMU says {run.vm.complaint()}", file=sys.stderr)
+        return run_case(case, files, folder, keep, watch, again=True)
     if run.out_of_time and not any(check.verdict == "fail" for check in run.said.checks):
         return Result(case.name, "skip", [run.stopped_because], [], run.seconds, folder)
     outcome = verdict_of(run, judge.collect(run))
