@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,23 +85,43 @@ int command_end(int out, pid_t pid)
 	return wait_for(pid);
 }
 
-/* More of its output; 0 at its end, -ETIMEDOUT if none has come by then. */
-static ssize_t more(int out, char *buf, size_t size, int64_t end_ms)
+/* Something can be read, or 0 when nothing can by then; negative: for ever. */
+static int wait_readable(int fd, int64_t end_ms)
 {
-	struct pollfd waits = { .fd = out, .events = POLLIN };
-	ssize_t got;
+	struct pollfd waits = { .fd = fd, .events = POLLIN };
+	int got;
 
 	do {
 		int64_t left = end_ms - now_ms();
-		int wait = end_ms < 0 ? -1 : left > 0 ? (int)left : 0;
 
-		got = poll(&waits, 1, wait);
-		if (!got)
-			return -ETIMEDOUT;
-		if (got > 0)
-			got = read(out, buf, size);
+		got = poll(&waits, 1, end_ms < 0 ? -1 : left > 0 ? (int)left : 0);
+	} while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/* More of its output; 0 at its end, -ETIMEDOUT if none has come by then. */
+static ssize_t more(int out, char *buf, size_t size, int64_t end_ms)
+{
+	ssize_t got;
+
+	if (!wait_readable(out, end_ms))
+		return -ETIMEDOUT;
+	do {
+		got = read(out, buf, size);
 	} while (got < 0 && errno == EINTR);
 	return got < 0 ? 0 : got;
+}
+
+/* Its output is closed; it need not have ended for that. */
+static int wait_end(pid_t pid, int64_t end_ms)
+{
+	int fd = pidfd_open(pid, 0), got = 1;
+
+	if (fd >= 0) {
+		got = wait_readable(fd, end_ms);
+		close(fd);
+	}
+	return got ? 0 : -ETIMEDOUT;
 }
 
 int command_said(const char *const *argv, int limit_ms, char **ret_text)
@@ -122,6 +143,8 @@ int command_said(const char *const *argv, int limit_ms, char **ret_text)
 	} while (got > 0);
 	text[used] = 0;
 	*ret_text = text;
+	if (!got)
+		got = wait_end(pid, end_ms);
 	if (got < 0)
 		kill(pid, SIGKILL);
 	code = command_end(out, pid);
