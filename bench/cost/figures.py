@@ -147,7 +147,8 @@ def modes(found: Measured) -> Dict[str, float]:
         figures.update({
             f"over_legacy_{mode}": ours(small) / legacy,
             f"insns_for_one_device_{mode}": ours(small),
-            f"insns_per_device_{mode}": slope(found, f"{mode}-devices", points.MODE_DEVICES, ours),
+            f"insns_per_device_{mode}": slope(found, f"{mode}-devices",
+                                               points.mode_devices(mode), ours),
             f"flat_ratio_{mode}": large["blackout"] / small["blackout"],
             f"swap_insns_{mode}": small["swap"],
         })

@@ -4,10 +4,10 @@
 The scenario is tests/vm/guest/scenarios/cost.c, which says what its arguments are.
 """
 
-from typing import Dict, List, NamedTuple
+from typing import Dict, List, NamedTuple, Tuple
 
 ONE = "q35-intel-count"
-SCALE = "q35-intel-count-64"
+SCALE = "q35-intel-count-"     # and how many it has
 
 # MiB mapped by a domain with one device, the smallest first
 SIZES = (64, 1024, 8192, 65536)
@@ -25,6 +25,8 @@ MEMORY = (4, 64)
 MODES = {"scalable": "scalable", "first": "first-stage", "amd": "amd"}
 MODE_SIZES = (64, 8192)
 MODE_DEVICES = (1, 64)
+# One slot less is free
+AMD_DEVICES = (1, 63)
 # The new kernel is not to do other work in the middle of a step: neither print,
 # nor unpack its initramfs, which takes the CPU where a step is long enough.
 QUIET = ">loglevel=1:>initramfs_async=0"
@@ -51,10 +53,14 @@ def ours(name: str, machine: str = ONE, **args: int) -> Point:
 def controls() -> List[Point]:
     """The kexec without ours: on the stock kernel, and with ours idle."""
     found = []
-    for suffix, machine in (("", ONE), ("-64", SCALE)):
+    for suffix, machine in (("", ONE), ("-64", f"{SCALE}{DEVICES[-1]}")):
         found.append(Point(f"stock{suffix}", "bench-stock", machine, {"stock": 1}))
         found.append(ours(f"idle{suffix}", machine, stock=1))
     return found + [ours(f"memory-{mib}", stock=1, mib=mib) for mib in MEMORY]
+
+
+def mode_devices(mode: str) -> Tuple[int, int]:
+    return AMD_DEVICES if mode == "amd" else MODE_DEVICES
 
 
 def modes() -> List[Point]:
@@ -63,8 +69,8 @@ def modes() -> List[Point]:
     for name, mode in MODES.items():
         found += [ours(f"{name}-size-{mib}", f"{ONE}+{mode}", mib=mib)
                   for mib in reversed(MODE_SIZES)]
-        found += [ours(f"{name}-devices-{n}", f"{SCALE}+{mode}", devices=n)
-                  for n in reversed(MODE_DEVICES)]
+        found += [ours(f"{name}-devices-{n}", f"{SCALE}{mode_devices(name)[1]}+{mode}", devices=n)
+                  for n in reversed(mode_devices(name))]
     return found
 
 
@@ -73,6 +79,6 @@ def everything() -> List[Point]:
     points = [ours(f"size-{mib}", mib=mib) for mib in reversed(SIZES)]
     points += [ours(f"torn-{mib}", mib=mib, torn=1) for mib in reversed(TORN)]
     points += [ours(f"huge-{mib}", mib=mib, huge=1) for mib in reversed(HUGE)]
-    points += [ours(f"devices-{n}", SCALE, devices=n) for n in reversed(DEVICES)]
+    points += [ours(f"devices-{n}", f"{SCALE}{DEVICES[-1]}", devices=n) for n in reversed(DEVICES)]
     points += [ours(f"domains-{n}", domains=n, mib=DOMAIN_MIB) for n in reversed(DOMAINS)]
     return points + modes() + controls() + [ours("again", mib=REPEATED)]
