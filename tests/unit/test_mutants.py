@@ -15,7 +15,20 @@ sys.path.insert(0, str(ROOT / "tests/vm"))
 from host import cases  # noqa: E402
 
 LEAVE_OUT = ROOT / "tests/mutants/leave-out"
+HOOKS = ROOT / "kernel/hooks"
+WITHOUT = ROOT / "tests/mutants/without"
+DECLARES = re.compile(r"^(top|after .*|struct .*)$|_ops$|_(init|exit|cleanup)$")
 MUTANTS = sorted((ROOT / "tests/mutants").glob("*.patch"))
+
+
+def places():
+    """Where hooks change what a function does."""
+    found = set()
+    for path in HOOKS.rglob("*.c.patch"):
+        file = str(path.relative_to(HOOKS)).removesuffix(".patch")
+        found |= {(file, where) for where in re.findall(r"^Lands-in: (.+)$", path.read_text(), re.M)
+                  if not DECLARES.search(where)}
+    return found
 
 
 def field(text, name):
@@ -33,8 +46,8 @@ class Mutants(unittest.TestCase):
                 shutil.copytree(ROOT / "kernel/hooks", copy / "hooks")
                 left = re.findall(r"^Leaves-out: (\S+) (.+)$", text, re.M)
                 self.assertTrue(left or "\n@@ " in text)
-                for file, where in left:
-                    self.done(LEAVE_OUT, copy / f"hooks/{file}.patch", where)
+                for file in {file for file, _ in left}:
+                    self.done(LEAVE_OUT, copy / f"hooks/{file}.patch", *(where for name, where in left if name == file))
                 if "\n@@ " in text:
                     self.done("patch", "-s", "-p1", "-F0", "-d", copy / "overlay", "-i", path)
 
@@ -54,8 +67,23 @@ class Mutants(unittest.TestCase):
             self.assertIn("pci_liveupdate_put_off_removal", after)
             self.assertEqual(after.count("Lands-in: "), after.count("\n@@ "))
             self.assertEqual(before.count("\n@@ "), after.count("\n@@ ") + 1)
+            # Those behind it land as many lines earlier.
+            self.assertIn("@@ -128,2 +130,4 @@", before)
+            self.assertIn("@@ -128,2 +129,4 @@", after)
             self.done(LEAVE_OUT, hook, "top", "pci_stop_and_remove_bus_device")
             self.assertFalse(hook.exists())
+
+    def test_each_hook_has_one(self):
+        """By file and function; what only declares, exports or registers takes no rule out."""
+        left = set()
+        for path in MUTANTS:
+            left |= set(re.findall(r"^Leaves-out: (\S+) (.+)$", path.read_text(), re.M))
+        lines = [line.split("|") for line in WITHOUT.read_text().splitlines() if line and line[0] != "#"]
+        excused = {tuple(where.split()): why.strip() for where, why in lines}
+        self.assertTrue(all(excused.values()))
+        self.assertEqual(sorted(places() - left - set(excused)), [], "no mutant")
+        self.assertEqual(sorted(set(excused) & left), [], "it has one now")
+        self.assertEqual(sorted(set(excused) - places()), [], "there is no such hook")
 
     def test_each_names_a_rule_and_a_test(self):
         table = cases.load_both()
