@@ -173,7 +173,7 @@ def _interrupts(run: Run, trace: witness.Trace) -> List[str]:
         return ["nobody armed interrupts in a new kernel"]
     kept = run.machine.kept_sources()
     boot = run.console_moment("Linux version", jump) or armed
-    seen = witness.interrupts(trace, kept, jump, boot, armed)
+    seen = witness.interrupts(trace, kept, freeze, jump, boot, armed)
     reasons = []
     if seen.passed:
         reasons.append(f"{plural(seen.passed, 'interrupt')} of kept devices went through the IOMMU "

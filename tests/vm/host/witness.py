@@ -291,16 +291,24 @@ class Interrupts(NamedTuple):
     intx: List[str]             # devices that could raise INTx at the jump
 
 
-def interrupts(trace: Trace, kept: Dict[int, str], jump: int, boot: int,
+def _switched_off(trace: Trace, kept: Dict[int, str], freeze: int, boot: int) -> Optional[int]:
+    """When the old kernel has written for the last time to what the devices obey: by the
+    trace's clock, which may be set while the console's goes on."""
+    return max((ns for ns, source, _ in trace.commands if source in kept and freeze <= ns < boot),
+               default=None)
+
+
+def interrupts(trace: Trace, kept: Dict[int, str], freeze: int, jump: int, boot: int,
                armed: int) -> Interrupts:
-    """Of a machine that traces them. JUMP is when devices are shut down; the IOMMU lets
-    none through only when the kernel has but one CPU left, a moment later. That is over
-    at the first it blocks, and at BOOT, when the new kernel says something."""
+    """Of a machine that traces them. Between FREEZE and JUMP devices are shut down, and BOOT
+    is when the new kernel says something. The IOMMU lets none through only when the old
+    one has but one CPU left: that is over at the first it blocks."""
+    jump = _switched_off(trace, kept, freeze, boot) or jump
     closed = min([ns for ns in trace.unmapped if ns >= jump] + [boot])
-    off = {source: not on for ns, source, on in trace.intx if ns < jump}
+    off = {source: not on for ns, source, on in trace.intx if ns <= jump}
     passed = [ns for ns, source in trace.remapped if source in kept and closed <= ns < armed]
     return Interrupts(sum(ns < jump for ns in trace.raised),
-                      sum(jump + CLOCK_ERROR_NS <= ns < armed for ns in trace.raised),
+                      sum(jump <= ns < armed for ns in trace.raised),
                       len(passed),
                       sum(ns >= armed for ns in trace.raised), len(trace.unmapped),
                       sorted(name for source, name in kept.items() if not off.get(source)))
