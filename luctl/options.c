@@ -59,7 +59,7 @@ static const struct {
 	[OPT_UNLOAD] = { "unload", NULL, "drop what is loaded" },
 	[OPT_DRY_RUN] = { "dry-run", NULL, "say what it would do" },
 	[OPT_TIMEOUT] = { "timeout", "SECONDS",
-			  "how long to wait; for ever if not given, for owners 60" },
+			  "how long to wait: if not given for ever, or 60 for each owner" },
 	[OPT_ROOT] = { "root", "DIR",
 		       "look for /dev, /proc, /run and /sys below DIR" },
 	[OPT_HELP] = { "help", NULL, "say this" },

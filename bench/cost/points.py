@@ -7,7 +7,6 @@ The scenario is tests/vm/guest/scenarios/cost.c, which says what its arguments a
 from typing import Dict, List, NamedTuple, Tuple
 
 ONE = "q35-intel-count"
-SCALE = "q35-intel-count-"     # and how many it has
 
 # MiB mapped by a domain with one device, the smallest first
 SIZES = (64, 1024, 8192, 65536)
@@ -50,10 +49,15 @@ def ours(name: str, machine: str = ONE, **args: int) -> Point:
     return Point(name, "bench", machine, args)
 
 
+def many(devices: int) -> str:
+    """The machine that has so many."""
+    return f"q35-intel-count-{devices}"
+
+
 def controls() -> List[Point]:
     """The kexec without ours: on the stock kernel, and with ours idle."""
     found = []
-    for suffix, machine in (("", ONE), ("-64", f"{SCALE}{DEVICES[-1]}")):
+    for suffix, machine in (("", ONE), ("-64", many(DEVICES[-1]))):
         found.append(Point(f"stock{suffix}", "bench-stock", machine, {"stock": 1}))
         found.append(ours(f"idle{suffix}", machine, stock=1))
     return found + [ours(f"memory-{mib}", stock=1, mib=mib) for mib in MEMORY]
@@ -69,7 +73,7 @@ def modes() -> List[Point]:
     for name, mode in MODES.items():
         found += [ours(f"{name}-size-{mib}", f"{ONE}+{mode}", mib=mib)
                   for mib in reversed(MODE_SIZES)]
-        found += [ours(f"{name}-devices-{n}", f"{SCALE}{mode_devices(name)[1]}+{mode}", devices=n)
+        found += [ours(f"{name}-devices-{n}", f"{many(mode_devices(name)[-1])}+{mode}", devices=n)
                   for n in reversed(mode_devices(name))]
     return found
 
@@ -79,6 +83,6 @@ def everything() -> List[Point]:
     points = [ours(f"size-{mib}", mib=mib) for mib in reversed(SIZES)]
     points += [ours(f"torn-{mib}", mib=mib, torn=1) for mib in reversed(TORN)]
     points += [ours(f"huge-{mib}", mib=mib, huge=1) for mib in reversed(HUGE)]
-    points += [ours(f"devices-{n}", f"{SCALE}{DEVICES[-1]}", devices=n) for n in reversed(DEVICES)]
+    points += [ours(f"devices-{n}", many(DEVICES[-1]), devices=n) for n in reversed(DEVICES)]
     points += [ours(f"domains-{n}", domains=n, mib=DOMAIN_MIB) for n in reversed(DOMAINS)]
     return points + modes() + controls() + [ours("again", mib=REPEATED)]

@@ -124,11 +124,11 @@ class Points(unittest.TestCase):
 
     def test_the_machines_count(self):
         modes = ["", *(f"+{mode}" for mode in points.MODES.values())]
-        for name in (one + mode for one in (points.ONE, f"{points.SCALE}63", f"{points.SCALE}64") for mode in modes):
+        for name in (one + mode for one in (points.ONE, points.many(63), points.many(64)) for mode in modes):
             found = machine.load(name)
             self.assertIn("-icount", found.options)
             self.assertEqual((found.cpus, found.accel), (1, "tcg,thread=single"))
-        self.assertGreaterEqual(len(machine.load(f"{points.SCALE}{points.DEVICES[-1]}").by_role("kept")),
+        self.assertGreaterEqual(len(machine.load(points.many(points.DEVICES[-1])).by_role("kept")),
                                 max(points.DEVICES))
 
     def test_what_the_old_kernel_says(self):

@@ -101,13 +101,10 @@ def rows(costs: Dict[str, float]) -> List[Row]:
 
 
 def needs_of_mutant(path: Path) -> FrozenSet[str]:
-    """The kernel that it changes, if that is not the usual one."""
-    head = dict(re.findall(r"^([A-Z][a-z-]+): (.+)$", path.read_text(), re.M))
-    case = cases.load_both().get(head.get("Caught-by", "").split(":")[0])
-    kernel = head.get("Kernel") or (case.kernel if case else "")
-    if kernel == "selftest":
-        return frozenset(("selftest", "selftest-stock"))
-    return frozenset({kernel} & MODULAR)
+    """The kernel of the test that catches it, if that has modules."""
+    caught_by = re.search(r"^Caught-by: ([^:\n]+)", path.read_text(), re.M)
+    case = cases.load_both().get(caught_by[1]) if caught_by else None
+    return frozenset({case.kernel} & MODULAR) if case else frozenset()
 
 
 def turns(every: Iterable[Row], costs: Dict[str, float]) -> Dict[str, int]:

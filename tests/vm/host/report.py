@@ -10,12 +10,13 @@ from . import frames, timeline
 from .base import shown
 from .judge import Evidence, reasons_to_fail
 from .runner import Run
-from .witness import CLOCK_ERROR_NS
 
 UNKNOWN = -1
 # of a card that gets every frame, and of one that gets few of them
 LEAST_FRAMES_IN_BLACKOUT, LEAST_FRAMES_OF_FEW = 200, 50
 LEAST_READS_IN_BLACKOUT = 20
+# after the kexec nothing may arrive in a control; this much is clock error
+JUMP_GRACE_NS = 20_000_000
 # The next kernel takes over IOMMUs two seconds after the kexec. Whoever is not
 # cut off before that is so by half of it.
 CUT_OFF_NS = 1_000_000_000
@@ -60,7 +61,7 @@ def _frames(run: Run, evidence: Evidence, marks: Dict[str, int]) -> Dict[str, in
     if "freeze" in marks and "owner" in marks:
         gap = [f for f in tally.received_between(marks["freeze"], marks["owner"])
                if f.flags & frames.IN_FIRST_SCAN]
-    jumped = marks.get("jump", marks.get("init", 0)) + CLOCK_ERROR_NS
+    jumped = marks.get("jump", marks.get("init", 0)) + JUMP_GRACE_NS
     return {"frames_sent": tally.sent, "frames_received": tally.received,
             "frames_lost": len(tally.lost), "frames_in_blackout": len(gap),
             "frames_after_jump": sum(1 for f in gap if f.send_ns >= jumped),

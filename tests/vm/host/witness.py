@@ -25,9 +25,6 @@ COMPLETION = re.compile(r"cid (\d+) cqid (\d+) .*status 0x([0-9a-f]+)")
 # by agreement with the guest; QEMU's trace names the queue, not the drive
 KEPT_QUEUE, INTRUDER_QUEUE = 1, 2
 ENTRY_SIZE, PAGE = 16, 4096
-# The trace's clock is the wall's, which may be put right while a machine runs: moments
-# of it and of the console are no more apart than this by that.
-CLOCK_ERROR_NS = 20_000_000
 IRTE_PRESENT = 1
 
 # of AMD-Vi: its control register, and what became of one access
@@ -308,8 +305,7 @@ def interrupts(trace: Trace, kept: Dict[int, str], freeze: int, jump: int, boot:
     off = {source: not on for ns, source, on in trace.intx if ns <= jump}
     passed = [ns for ns, source in trace.remapped if source in kept and closed <= ns < armed]
     return Interrupts(sum(ns < jump for ns in trace.raised),
-                      sum(jump <= ns < armed for ns in trace.raised),
-                      len(passed),
+                      sum(jump <= ns < armed for ns in trace.raised), len(passed),
                       sum(ns >= armed for ns in trace.raised), len(trace.unmapped),
                       sorted(name for source, name in kept.items() if not off.get(source)))
 
