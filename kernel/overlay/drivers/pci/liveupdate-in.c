@@ -70,7 +70,7 @@ static DEFINE_XARRAY(reset_due);
 
 /* ---- The table ----------------------------------------------------------- */
 
-static int compare_key(const void *key, const void *elem)
+static __always_inline int compare_key(const void *key, const void *elem)
 {
 	const struct pci_lu_function *function = elem;
 	unsigned long other = pci_lu_key(function->ser.segment,
@@ -82,8 +82,8 @@ static int compare_key(const void *key, const void *elem)
 
 static struct pci_lu_function *lookup(struct pci_lu_in *in, unsigned long key)
 {
-	return bsearch(&key, in->functions, in->nr, sizeof(*in->functions),
-		       compare_key);
+	return __inline_bsearch(&key, in->functions, in->nr,
+				sizeof(*in->functions), compare_key);
 }
 
 static struct pci_lu_function *function_above(struct pci_lu_in *in,

@@ -5,32 +5,8 @@
 #include <linux/crc32c.h>
 #include <linux/io.h>
 #include <linux/log2.h>
-#include <linux/pci.h>
 
 #include "liveupdate.h"
-
-/**
- * pci_lu_key - Where a function is looked up
- * @segment: PCI segment
- * @rid:     Bus << 8 | devfn
- *
- * Return: an index for an xarray.
- */
-unsigned long pci_lu_key(u32 segment, u16 rid)
-{
-	return (unsigned long)segment << 16 | rid;
-}
-
-/**
- * pci_lu_key_of - Where a function is looked up
- * @pdev: The function
- *
- * Return: an index for an xarray.
- */
-unsigned long pci_lu_key_of(struct pci_dev *pdev)
-{
-	return pci_lu_key(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
-}
 
 /**
  * pci_lu_above - What has to stay as it is for a function to go on?

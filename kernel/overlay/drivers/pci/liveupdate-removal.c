@@ -188,6 +188,8 @@ bool pci_lu_going(struct pci_dev *pdev)
 {
 	/* Pairs with that in pci_liveupdate_put_off_removal() */
 	smp_mb();
+	if (xa_empty(&going))
+		return false;
 	for (; pdev; pdev = pci_lu_above(pdev))
 		if (xa_load(&going, pci_lu_key_of(pdev)) == pdev)
 			return true;

@@ -6,13 +6,21 @@
 #define DRIVERS_PCI_LIVEUPDATE_H
 
 #include <linux/kho/abi/pci.h>
+#include <linux/pci.h>
 #include <linux/types.h>
 
-struct pci_dev;
+/* Where a function is looked up, also in an xarray */
+static inline unsigned long pci_lu_key(u32 segment, u16 rid)
+{
+	return (unsigned long)segment << 16 | rid;
+}
+
+static inline unsigned long pci_lu_key_of(struct pci_dev *pdev)
+{
+	return pci_lu_key(pci_domain_nr(pdev->bus), pci_dev_id(pdev));
+}
 
 /* liveupdate-record.c */
-unsigned long pci_lu_key(u32 segment, u16 rid);
-unsigned long pci_lu_key_of(struct pci_dev *pdev);
 struct pci_dev *pci_lu_above(struct pci_dev *pdev);
 void pci_lu_record_fill(struct pci_lu_function_ser *ser, struct pci_dev *pdev,
 			bool device);

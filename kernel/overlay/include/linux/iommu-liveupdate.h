@@ -150,6 +150,7 @@ struct iommu_lu_attachment {
  *           device has not been found.
  * @used:    In the new kernel, there is an attachment that names it
  * @proven:  In the new kernel, and a unit's entry leads to its table
+ * @checked: In the new kernel, its driver has nothing to say against its payload
  * @named:   Its owner has told its name
  * @token:   Which is this one
  * @link:    In the old kernel, all domains
@@ -167,6 +168,7 @@ struct iommu_lu_domain {
 	unsigned int devices;
 	bool used;
 	bool proven;
+	bool checked;
 	bool named;
 	u64 token;
 	struct list_head link;

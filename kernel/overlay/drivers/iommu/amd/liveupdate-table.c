@@ -278,8 +278,11 @@ static void block_others(struct amd_iommu_pci_seg *seg)
 	for (unsigned int devid = 0; devid < amd_lu_entries(seg); devid++) {
 		const struct dev_table_entry *dte = &seg->dev_table[devid];
 
-		if ((READ_ONCE(dte->data[0]) & (DTE_FLAG_V | DTE_FLAG_TV)) !=
-		    DTE_FLAG_V && !is_kept(seg, devid))
+		if ((READ_ONCE(dte->data[0]) & (DTE_FLAG_V | DTE_FLAG_TV)) ==
+		    DTE_FLAG_V)
+			continue;
+		/* Of all the entries there are, few lead somewhere */
+		if (!amd_lu_leads(dte) || !is_kept(seg, devid))
 			amd_lu_block_entry(seg, devid);
 	}
 }

@@ -15,6 +15,51 @@
 #include "pasid.h"
 
 /**
+ * intel_lu_next_word - Find what is in a table, of which most is empty
+ * @table: A table of words of 64 bits
+ * @at:    The first word to look at
+ * @end:   One more than the last one, a multiple of 8
+ *
+ * Tables are gone through while nothing else in the machine runs: eight words in
+ * one look.
+ *
+ * Return: the first word from @at on that is not zero, @end when there is none.
+ */
+unsigned int intel_lu_next_word(const void *table, unsigned int at,
+				unsigned int end)
+{
+	const u64 *word = table;
+
+	for (; at % 8 && at < end; at++)
+		if (word[at])
+			return at;
+	while (at < end && !(word[at] | word[at + 1] | word[at + 2] |
+			     word[at + 3] | word[at + 4] | word[at + 5] |
+			     word[at + 6] | word[at + 7]))
+		at += 8;
+	while (at < end && !word[at])
+		at++;
+	return at;
+}
+
+/**
+ * intel_lu_next_pasid - Find an entry of a PASID table
+ * @table: The table
+ * @at:    The first entry to look at
+ *
+ * Return: the first one from @at on that is not clear, %PASID_TBL_ENTRIES when there
+ * is none.
+ */
+unsigned int intel_lu_next_pasid(const struct pasid_entry *table,
+				 unsigned int at)
+{
+	const unsigned int words = sizeof(*table) / sizeof(u64);
+
+	return intel_lu_next_word(table, at * words,
+				  PASID_TBL_ENTRIES * words) / words;
+}
+
+/**
  * intel_lu_target_of_domain - Describe a domain of this kernel
  * @target: Filled in
  * @domain: A paging domain

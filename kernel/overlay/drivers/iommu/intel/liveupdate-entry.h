@@ -34,6 +34,10 @@ struct intel_lu_target {
 	bool dirty;
 };
 
+unsigned int intel_lu_next_word(const void *table, unsigned int at,
+				unsigned int end);
+unsigned int intel_lu_next_pasid(const struct pasid_entry *table,
+				 unsigned int at);
 void intel_lu_target_of_domain(struct intel_lu_target *target,
 			       struct dmar_domain *domain, u16 did);
 void intel_lu_target_of_record(struct intel_lu_target *target,

@@ -42,11 +42,6 @@ static void *take_page(struct iommu_lu_unit *unit, u64 phys, unsigned int order)
 	return iommu_page_restore(phys);
 }
 
-static bool entry_clear(const struct pasid_entry *entry)
-{
-	return !memchr_inv(entry, 0, sizeof(*entry));
-}
-
 static const char *entry_error(struct intel_iommu *iommu,
 			       const struct pasid_entry *entry,
 			       const struct iommu_lu_attachment *att)
@@ -69,11 +64,10 @@ static const char *adopt_table(struct intel_iommu *iommu,
 	struct iommu_lu_attachment *att;
 	const char *why = NULL;
 
-	for (u32 i = 0; i < PASID_TBL_ENTRIES; i++) {
+	for (u32 i = intel_lu_next_pasid(table, 0); i < PASID_TBL_ENTRIES;
+	     i = intel_lu_next_pasid(table, i + 1)) {
 		u32 pasid = first + i ?: IOMMU_LU_NO_PASID;
 
-		if (entry_clear(&table[i]))
-			continue;
 		att = iommu_lu_entry_seen(unit, lu->ser->source_id, pasid);
 		if (!att) {
 			pasid_clear_entry(&table[i]);
@@ -104,6 +98,7 @@ const char *intel_lu_adopt_pasids(struct intel_iommu *iommu,
 				  struct iommu_lu_device *lu)
 {
 	const struct iommu_lu_vtd_device_ser *vtd = vtd_device(lu);
+	unsigned int end = dir_entries(lu);
 	struct pasid_dir_entry *dir;
 	struct pasid_entry *table;
 	const char *why = NULL;
@@ -111,11 +106,10 @@ const char *intel_lu_adopt_pasids(struct intel_iommu *iommu,
 	dir = take_page(unit, vtd->dir, vtd->dir_order);
 	if (!dir)
 		return "its PASID directory is not its own";
-	for (unsigned int i = 0; !why && i < dir_entries(lu); i++) {
+	for (unsigned int i = intel_lu_next_word(dir, 0, end); !why && i < end;
+	     i = intel_lu_next_word(dir, i + 1, end)) {
 		u64 phys = dir[i].val & VTD_PAGE_MASK;
 
-		if (!dir[i].val)
-			continue;
 		table = dir[i].val == (phys | PASID_PTE_PRESENT) ?
 			take_page(unit, phys, 0) : NULL;
 		if (table)

@@ -420,8 +420,9 @@ static bool clear_leaf(struct intel_iommu *iommu, struct intel_lu_source *source
 {
 	bool cleared = false;
 
-	for (unsigned int i = 0; i < PASID_TBL_ENTRIES; i++) {
-		if (!table[i].val[0] || xa_load(&source->pasids, first + i))
+	for (unsigned int i = intel_lu_next_pasid(table, 0);
+	     i < PASID_TBL_ENTRIES; i = intel_lu_next_pasid(table, i + 1)) {
+		if (xa_load(&source->pasids, first + i))
 			continue;
 		pasid_clear_present(&table[i]);
 		pasid_clear_entry(&table[i]);
@@ -437,11 +438,11 @@ static bool clear_pasids(struct intel_iommu *iommu,
 {
 	bool cleared = false;
 
-	for (unsigned int pde = 0; pde < source->nr; pde++) {
+	for (unsigned int pde = intel_lu_next_word(source->dir, 0, source->nr);
+	     pde < source->nr;
+	     pde = intel_lu_next_word(source->dir, pde + 1, source->nr)) {
 		struct pasid_dir_entry *entry = &source->dir[pde];
 
-		if (!entry->val)
-			continue;
 		if (leaf_kept(source, pde)) {
 			cleared |= clear_leaf(iommu, source,
 					      get_pasid_table_from_pde(entry),

@@ -68,9 +68,11 @@ bool iommu_lu_any_pending(struct iommu_lu_in *in)
 
 static struct iommu_lu_device *device_of(struct iommu_lu_unit *unit, u32 id)
 {
-	struct iommu_lu_device *lu;
+	struct iommu_lu_device *lu = NULL;
 
-	lu = xa_load(&unit->sources, id);
+	/* Few units have a device whose ID is another one */
+	if (!xa_empty(&unit->sources))
+		lu = xa_load(&unit->sources, id);
 	if (lu || id > U16_MAX)
 		return lu;
 	lu = iommu_lu_in_device(unit->in, unit->ser->segment, id);
@@ -107,21 +109,29 @@ bool iommu_lu_payload_known(const struct iommu_liveupdate_ops *ops,
  * @in: The handover
  * @lu: The domain
  *
+ * Many devices can be on one domain: the driver is asked until it once has nothing
+ * to say.
+ *
  * Context: With the lock of the handover held.
  * Return: what is wrong with it, or NULL.
  */
 const char *iommu_lu_domain_error(struct iommu_lu_in *in,
-				  const struct iommu_lu_domain *lu)
+				  struct iommu_lu_domain *lu)
 {
 	const struct iommu_liveupdate_ops *ops = in->ops[lu->ser->env.type];
+	const char *why;
 
 	lockdep_assert_held(&in->lock);
 
+	if (lu->checked)
+		return NULL;
 	if (!ops)
 		return "its driver is not there";
 	if (!iommu_lu_payload_known(ops, &lu->ser->env, ops->domain_size))
 		return "the driver does not know its payload";
-	return ops->domain_error(lu);
+	why = ops->domain_error(lu);
+	lu->checked = !why;
+	return why;
 }
 
 /* The driver is going to read their payloads */

@@ -141,7 +141,7 @@ bool iommu_lu_any_pending(struct iommu_lu_in *in);
 bool iommu_lu_payload_known(const struct iommu_liveupdate_ops *ops,
 			    const struct iommu_lu_record_ser *env, u32 size);
 const char *iommu_lu_domain_error(struct iommu_lu_in *in,
-				  const struct iommu_lu_domain *lu);
+				  struct iommu_lu_domain *lu);
 void iommu_lu_block_device(struct iommu_lu_in *in, struct iommu_lu_device *lu);
 void iommu_lu_block_unseen(struct iommu_lu_in *in,
 			   struct iommu_lu_domain *domain);
