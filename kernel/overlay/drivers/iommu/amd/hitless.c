@@ -18,13 +18,15 @@
  * A transfer is to be translated by the old or by the new domain. Where an entry of
  * the device table leads is in its lower half, which is written at once; the upper
  * half is the same for two domains with host page tables. Then what is cached of the
- * entry, and of the old domain, is invalidated. Until that is done both domains are
- * in use.
+ * entry, what the device itself has cached if it has ATS, and what is cached of the old
+ * domain is invalidated, in this order: what the device asks for after the first is
+ * answered by the new domain. Until all of it is done both domains are in use.
  *
- * Locks: dev_data->mutex, as for each attach. domain->lock of the new domain is held
- * while the entry is written: whoever makes the table a level taller changes the
- * entries of all its devices under it, so the top that is written last is the right
- * one.
+ * Locks: dev_data->mutex, as for each attach, then domain->lock of both domains, that
+ * with the lower address first. Whoever makes the table of the new one a level taller
+ * changes the entries of all its devices under its lock, so the top that is written
+ * last is the right one. Whoever unmaps something of the old one tells the devices on it
+ * under its lock, so this one is on it until it was told itself.
  */
 
 static bool is_v1(const struct protection_domain *domain)
@@ -45,8 +47,8 @@ static bool can_replace(const struct protection_domain *from,
 	u16 devid = dev_data->devid;
 
 	if (!is_v1(from) || !is_v1(to) || !dev_is_pci(dev_data->dev) ||
-	    dev_data->gcr3_info.gcr3_tbl || dev_data->ats_enabled ||
-	    dev_data->ppr || from->dirty_tracking != to->dirty_tracking)
+	    dev_data->gcr3_info.gcr3_tbl || dev_data->ppr ||
+	    from->dirty_tracking != to->dirty_tracking)
 		return false;
 	return !pci_for_each_dma_alias(to_pci_dev(dev_data->dev), other_alias,
 				       &devid) &&
@@ -60,13 +62,24 @@ static void write_entry(struct iommu_dev_data *dev_data,
 	struct pt_iommu_amdv1_hw_info info;
 	struct dev_table_entry new = {};
 
-	lockdep_assert_held(&to->lock);
-
 	pt_iommu_amdv1_hw_info(&to->amdv1, &info);
 	amd_iommu_make_clear_dte(dev_data, &new);
 	amd_iommu_set_dte_v1(dev_data, to, to->id, &info, &new);
 	amd_iommu_update_dte(get_amd_iommu_from_dev(dev_data->dev), dev_data,
 			     &new);
+}
+
+static void move(struct iommu_dev_data *dev_data,
+		 struct protection_domain *from, struct protection_domain *to)
+{
+	guard(spinlock_irqsave)(&min(from, to)->lock);
+	spin_lock_nested(&max(from, to)->lock, SINGLE_DEPTH_NESTING);
+	dev_data->domain = to;
+	list_move(&dev_data->list, &to->dev_list);
+	write_entry(dev_data, to);
+	amd_iommu_domain_flush_pages(from, 0, U64_MAX,
+				     CMD_INV_IOMMU_PAGES_PDE_MASK);
+	spin_unlock(&max(from, to)->lock);
 }
 
 static int replace(struct iommu_dev_data *dev_data,
@@ -80,16 +93,7 @@ static int replace(struct iommu_dev_data *dev_data,
 	if (ret)
 		return ret;
 
-	scoped_guard(spinlock_irqsave, &from->lock)
-		list_del(&dev_data->list);
-	scoped_guard(spinlock_irqsave, &to->lock) {
-		dev_data->domain = to;
-		list_add(&dev_data->list, &to->dev_list);
-		write_entry(dev_data, to);
-	}
-	scoped_guard(spinlock_irqsave, &from->lock)
-		amd_iommu_domain_flush_pages(from, 0, U64_MAX,
-					     CMD_INV_IOMMU_PAGES_PDE_MASK);
+	move(dev_data, from, to);
 	pdom_detach_iommu(iommu, from);
 	return 0;
 }

@@ -358,8 +358,12 @@ static const char *__init adopt_entry(struct amd_iommu_pci_seg *seg,
 				      struct iommu_lu_attachment *att)
 {
 	const struct iommu_lu_device_ser *ser = att->device->ser;
+	const struct iommu_lu_amd_device_ser *amd =
+		iommu_lu_payload(ser, const struct iommu_lu_amd_device_ser);
 	struct dev_table_entry want;
 
+	if (amd->flags & ~IOMMU_LU_AMD_DEVICE_FLAGS || amd->reserved)
+		return "it has bits that are not known";
 	if (ser->rid != ser->source_id)
 		return "its requester ID is not the one of its entry";
 	if (amd_lu_shared_rid(seg, ser->rid))

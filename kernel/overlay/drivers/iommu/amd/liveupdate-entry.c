@@ -18,6 +18,11 @@
  * An entry is 32 bytes, which the hardware reads at once and processors write in
  * halves. V, TV, the table and the domain ID are in the lower one, interrupts are in
  * the upper one. So an entry is blocked, or made to lead elsewhere, by one write.
+ *
+ * What is blocked has no I either, which is in the lower half too. So a device that
+ * has ATS cannot use what it has cached of its translations any more: requests that
+ * it has translated itself are aborted. A device is told to forget what it has cached
+ * when its domain is replaced, as in every kernel.
  */
 
 /**
@@ -41,6 +46,18 @@ void amd_lu_fill_blocked(struct dev_table_entry *dte,
 }
 
 /**
+ * amd_lu_has_ats - Does a device ask for translations?
+ * @lu: The device
+ *
+ * Return: true when its entry has I.
+ */
+bool amd_lu_has_ats(const struct iommu_lu_device *lu)
+{
+	return iommu_lu_payload(lu->ser, const struct iommu_lu_amd_device_ser)
+		->flags & IOMMU_LU_AMD_ATS;
+}
+
+/**
  * amd_lu_fill_entry - What the entry of an attachment has to be
  * @dte: Set to that, without what is about interrupts
  * @seg: The segment
@@ -57,7 +74,8 @@ void amd_lu_fill_entry(struct dev_table_entry *dte,
 	amd_lu_fill_blocked(dte, seg, att->device->ser->source_id);
 	dte->data[0] |= DTE_FLAG_TV | DTE_FLAG_IR | DTE_FLAG_IW | ser->top |
 			FIELD_PREP(DTE_MODE_MASK, amd->pt.top_level + 1);
-	dte->data[1] |= FIELD_PREP(DTE_DOMID_MASK, att->ser->hw_id);
+	dte->data[1] |= FIELD_PREP(DTE_DOMID_MASK, att->ser->hw_id) |
+			(amd_lu_has_ats(att->device) ? DTE_FLAG_IOTLB : 0);
 }
 
 static void write_half(u128 *half, u128 val)

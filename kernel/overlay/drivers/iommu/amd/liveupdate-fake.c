@@ -111,6 +111,33 @@ void amd_fake_stop(struct amd_fake *fake)
 	amd_iommu_irq_remap = fake->remap;
 }
 
+static int config_read(struct pci_bus *bus, unsigned int devfn, int where,
+		       int size, u32 *val)
+{
+	struct amd_fake_device *dev =
+		container_of(bus, struct amd_fake_device, bus);
+
+	*val = where == FAKE_ATS + PCI_ATS_CTRL ? dev->ats_ctrl : 0;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static int config_write(struct pci_bus *bus, unsigned int devfn, int where,
+			int size, u32 val)
+{
+	struct amd_fake_device *dev =
+		container_of(bus, struct amd_fake_device, bus);
+
+	if (where == FAKE_ATS + PCI_ATS_CTRL)
+		dev->ats_ctrl = val;
+	dev->writes++;
+	return PCIBIOS_SUCCESSFUL;
+}
+
+static struct pci_ops config_ops = {
+	.read	= config_read,
+	.write	= config_write,
+};
+
 /**
  * amd_fake_device - Make a device behind a unit
  * @dev:   Zeroed
@@ -125,6 +152,7 @@ void amd_fake_device(struct amd_fake_device *dev, struct amd_iommu *iommu,
 	dev->sysdata.domain = iommu->pci_seg->id;
 	dev->bus.sysdata = &dev->sysdata;
 	dev->bus.number = PCI_BUS_NUM(rid);
+	dev->bus.ops = &config_ops;
 	dev->pdev.bus = &dev->bus;
 	dev->pdev.devfn = rid & 0xff;
 	dev->pdev.dev.bus = &pci_bus_type;
@@ -137,6 +165,16 @@ void amd_fake_device(struct amd_fake_device *dev, struct amd_iommu *iommu,
 	data->dev = &dev->pdev.dev;
 	data->devid = rid;
 	iommu->pci_seg->rlookup_table[rid] = iommu;
+}
+
+/**
+ * amd_fake_ats - Let a device have ATS, and the driver use it
+ * @dev: The device, attached to nothing
+ */
+void amd_fake_ats(struct amd_fake_device *dev)
+{
+	dev->pdev.ats_cap = FAKE_ATS;
+	dev->data.flags = AMD_IOMMU_DEVICE_FLAG_ATS_SUP;
 }
 
 /**
@@ -155,6 +193,7 @@ static u32 command_id(const struct iommu_cmd *cmd, u8 type)
 	switch (type) {
 	case CMD_INV_DEV_ENTRY:
 	case CMD_INV_IRT:
+	case CMD_INV_IOTLB_PAGES:
 		return cmd->data[0] & 0xffff;
 	case CMD_INV_IOMMU_PAGES:
 		return cmd->data[1] & 0xffff;

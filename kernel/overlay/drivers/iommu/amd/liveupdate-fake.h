@@ -33,8 +33,16 @@
 			 BIT_ULL(CONTROL_GAINT_EN) |	\
 			 BIT_ULL(CONTROL_COHERENT_EN))
 
-/* A PCI device without a bus that anybody knows */
+/* Where a device that has ATS has that in its configuration space */
+#define FAKE_ATS	0x100
+
+/*
+ * A PCI device without a bus that anybody knows. Of its configuration space it has what
+ * turns ATS on, and counts what is written.
+ */
 struct amd_fake_device {
+	u16 ats_ctrl;
+	unsigned int writes;
 	struct pci_dev pdev;
 	struct pci_bus bus;
 	struct pci_sysdata sysdata;
@@ -68,6 +76,7 @@ void amd_fake_start(struct kunit *test, struct amd_fake *fake);
 void amd_fake_stop(struct amd_fake *fake);
 void amd_fake_device(struct amd_fake_device *dev, struct amd_iommu *iommu,
 		     u16 rid);
+void amd_fake_ats(struct amd_fake_device *dev);
 void amd_fake_drain(struct amd_iommu *iommu);
 int amd_fake_command(const struct amd_iommu *iommu, unsigned int from, u8 type,
 		     u32 id);

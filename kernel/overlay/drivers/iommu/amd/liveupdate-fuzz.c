@@ -83,16 +83,24 @@ static unsigned int seg_of(unsigned int unit)
 
 /* ---- What the hardware finds ---------------------------------------------- */
 
+/* Every other device asks for translations */
+static bool has_ats(unsigned int device)
+{
+	return device % 2;
+}
+
 /* Bits as in the specification, and not by what the driver has for them */
 static void fill_entry(struct amd_fuzz *fuzz, unsigned int i,
 		       struct dev_table_entry *entry)
 {
 	unsigned int domain = attachment_is[i].domain;
 
-	/* V, TV, mode, IR, IW; the domain ID; IV */
+	/* V, TV, mode, IR, IW; the domain ID and I; IV */
 	entry->data[0] = 0x3 | (level_of[domain] + 1) << 9 | BIT_ULL(61) |
 			 BIT_ULL(62) | virt_to_phys(fuzz->fuzz.top[domain]);
 	entry->data[1] = attachment_is[i].hw_id;
+	if (has_ats(attachment_is[i].device))
+		entry->data[1] |= BIT_ULL(32);
 	entry->data[2] = 1;
 	entry->data[3] = 0;
 }
@@ -236,6 +244,15 @@ static u32 amd_fill_domain(struct fuzz *fuzz, unsigned int i,
 	amd->pt.max_vasz_lg2 = 64;
 	amd->pt.max_oasz_lg2 = 52;
 	return 0;
+}
+
+static void amd_fill_device(struct kunit *test, unsigned int i,
+			    struct iommu_lu_device_ser *ser)
+{
+	struct iommu_lu_amd_device_ser *amd =
+		iommu_lu_payload(ser, struct iommu_lu_amd_device_ser);
+
+	amd->flags = has_ats(i) ? IOMMU_LU_AMD_ATS : 0;
 }
 
 static void amd_fill_entry(struct kunit *test, unsigned int i)
@@ -405,6 +422,7 @@ static struct fuzz_type amd_type __refdata = {
 	.stop			= amd_stop,
 	.fill_unit		= amd_fill_unit,
 	.fill_domain		= amd_fill_domain,
+	.fill_device		= amd_fill_device,
 	.fill_entry		= amd_fill_entry,
 	.prepare		= amd_prepare,
 	.adopt			= amd_adopt,

@@ -267,10 +267,6 @@ static void refuse_caps_test(struct kunit *test)
 	u64 table;
 
 	KUNIT_ASSERT_EQ(test, preserve_unit(rt), 0);
-	data->ats_enabled = 1;
-	expect_refused(test, preserve_device(rt, &rt->dev),
-		       "it is not preserved: ATS is on");
-	data->ats_enabled = 0;
 	data->pri_enabled = 1;
 	expect_refused(test, preserve_device(rt, &rt->dev),
 		       "it is not preserved: page requests are on");

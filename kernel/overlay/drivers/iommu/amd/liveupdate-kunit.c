@@ -120,15 +120,17 @@ static bool leads_to(struct amd_test *at, u16 rid,
 
 /* ---- Replacing a domain -------------------------------------------------- */
 
-static void amd_replace_test(struct kunit *test)
+static void expect_replaced(struct kunit *test, bool ats)
 {
 	struct amd_test *at = test->priv;
 	struct amd_iommu *iommu = get_amd_iommu_from_dev(&at->dev.pdev.dev);
 	struct protection_domain *from = new_domain(test, LARGE_ID);
 	struct protection_domain *to = new_domain(test, SMALL_ID);
 	struct dev_table_entry before;
-	int entry, pages;
+	int entry, device, pages;
 
+	if (ats)
+		amd_fake_ats(&at->dev);
 	KUNIT_ASSERT_EQ(test, attach(at, from), 0);
 	/* As a device with interrupts has it */
 	entry_of(at, RID)->data[2] |= DTE_IRQ_REMAP_ENABLE | DTE_INTTABLEN_512 |
@@ -143,11 +145,20 @@ static void amd_replace_test(struct kunit *test)
 	expect_hitless(test, before);
 	KUNIT_EXPECT_TRUE(test, leads_to(at, RID, to));
 
-	/* First the entry is forgotten, then what it has led to, and both waited for */
+	KUNIT_EXPECT_EQ(test, !!(entry_of(at, RID)->data[1] & DTE_FLAG_IOTLB),
+			ats);
+
+	/*
+	 * First the entry is forgotten, then what the device has cached, then what it
+	 * has led to, and all waited for
+	 */
 	entry = amd_fake_command(iommu, 0, CMD_INV_DEV_ENTRY, RID);
 	KUNIT_EXPECT_GE(test, entry, 0);
-	pages = amd_fake_command(iommu, max(entry, 0), CMD_INV_IOMMU_PAGES,
-				 LARGE_ID);
+	device = amd_fake_command(iommu, max(entry, 0), CMD_INV_IOTLB_PAGES,
+				  RID);
+	KUNIT_EXPECT_EQ(test, device >= 0, ats);
+	pages = amd_fake_command(iommu, max3(entry, device, 0),
+				 CMD_INV_IOMMU_PAGES, LARGE_ID);
 	KUNIT_EXPECT_GE(test, pages, 0);
 	KUNIT_EXPECT_GE(test, amd_fake_command(iommu, max(pages, 0),
 					       CMD_COMPL_WAIT, 0), 0);
@@ -160,6 +171,16 @@ static void amd_replace_test(struct kunit *test)
 	block(at);
 	amd_iommu_domain_free(&from->domain);
 	amd_iommu_domain_free(&to->domain);
+}
+
+static void amd_replace_test(struct kunit *test)
+{
+	expect_replaced(test, false);
+}
+
+static void amd_replace_ats_test(struct kunit *test)
+{
+	expect_replaced(test, true);
 }
 
 /* The control: a gap is seen where there is one, and even then V stays set */
@@ -652,6 +673,7 @@ static void amd_test_exit(struct kunit *test)
 
 static struct kunit_case __refdata amd_cases[] = {
 	KUNIT_CASE(amd_replace_test),
+	KUNIT_CASE(amd_replace_ats_test),
 	KUNIT_CASE(amd_gap_test),
 	KUNIT_CASE(amd_format_test),
 	KUNIT_CASE(amd_grow_test),

@@ -174,8 +174,6 @@ static const char *device_refused(struct amd_iommu *iommu,
 {
 	const struct amd_iommu_pci_seg *seg = iommu->pci_seg;
 
-	if (dev_data->ats_enabled)
-		return "ATS is on";
 	if (dev_data->pri_enabled || dev_data->ppr)
 		return "page requests are on";
 	if (dev_data->pasid_enabled || dev_data->gcr3_info.gcr3_tbl)
@@ -198,6 +196,8 @@ int amd_lu_preserve_device(struct iommu_lu_unit *unit,
 			   struct iommu_lu_device *lu, struct device *dev)
 {
 	struct iommu_dev_data *dev_data = dev_iommu_priv_get(dev);
+	struct iommu_lu_amd_device_ser *amd =
+		iommu_lu_payload(lu->ser, struct iommu_lu_amd_device_ser);
 	struct amd_lu_unit *units = unit->priv;
 	const char *why = device_refused(units->iommu, dev_data);
 
@@ -205,6 +205,7 @@ int amd_lu_preserve_device(struct iommu_lu_unit *unit,
 		dev_err(dev, "live update: it is not preserved: %s\n", why);
 		return -EOPNOTSUPP;
 	}
+	amd->flags = dev_data->ats_enabled ? IOMMU_LU_AMD_ATS : 0;
 	return xa_insert(&units->sources, dev_data->devid, xa_mk_value(1),
 			 GFP_KERNEL);
 }

@@ -253,12 +253,16 @@ static int amd_lu_restore_attachment(struct iommu_lu_unit *unit,
 	if (att->ser->pasid != IOMMU_LU_NO_PASID)
 		return -EOPNOTSUPP;
 	guard(mutex)(&dev_data->mutex);
-	if (dev_data->domain || get_amd_iommu_from_dev(dev) != iommu ||
-	    !leads_to(dev_data, pdom))
+	if (dev_data->domain || get_amd_iommu_from_dev(dev) != iommu)
 		return -EINVAL;
-	ret = pdom_attach_iommu(iommu, pdom);
-	if (ret)
+	/* It has it on already. Where this kernel uses none, the entry does not fit. */
+	if (amd_lu_has_ats(att->device))
+		pdev_enable_cap_ats(to_pci_dev(dev));
+	ret = leads_to(dev_data, pdom) ? pdom_attach_iommu(iommu, pdom) : -EINVAL;
+	if (ret) {
+		pdev_disable_cap_ats(to_pci_dev(dev));
 		return ret;
+	}
 	iommu_lu_entry_left(att);
 	dev_data->domain = pdom;
 	set_vapic(dev_data, true);
@@ -280,6 +284,7 @@ static void amd_lu_unrestore_attachment(struct iommu_lu_unit *unit,
 		list_del(&dev_data->list);
 	dev_data->domain = NULL;
 	set_vapic(dev_data, false);
+	pdev_disable_cap_ats(to_pci_dev(dev));
 	pdom_detach_iommu(to_amd_iommu(unit->iommu), pdom);
 }
 
@@ -304,6 +309,7 @@ const struct iommu_liveupdate_ops amd_liveupdate_ops = {
 	.version		= IOMMU_LU_AMD_VERSION,
 	.unit_size		= sizeof(struct iommu_lu_amd_unit_ser),
 	.domain_size		= sizeof(struct iommu_lu_amd_domain_ser),
+	.device_size		= sizeof(struct iommu_lu_amd_device_ser),
 	.domain_pt		= offsetof(struct iommu_lu_amd_domain_ser, pt),
 	.name			= "amd-iommu",
 	.source_id		= amd_lu_source_id,

@@ -13,6 +13,8 @@ extern const struct pt_iommu_driver_ops amd_hw_driver_ops_v1;
 extern const struct iommu_domain_ops amdv1_ops;
 void iommu_flush_dte_sync(struct amd_iommu *iommu, u16 devid);
 void amd_iommu_flush_tlb_domid(struct amd_iommu *iommu, u32 dom_id);
+int pdev_enable_cap_ats(struct pci_dev *pdev);
+void pdev_disable_cap_ats(struct pci_dev *pdev);
 int pdom_attach_iommu(struct amd_iommu *iommu, struct protection_domain *pdom);
 void pdom_detach_iommu(struct amd_iommu *iommu, struct protection_domain *pdom);
 
@@ -52,6 +54,7 @@ void amd_lu_fill_entry(struct dev_table_entry *dte,
 void amd_lu_write_lower(struct dev_table_entry *dte, u128 val);
 void amd_lu_write_upper(struct dev_table_entry *dte, u128 val);
 void amd_lu_block_entry(struct amd_iommu_pci_seg *seg, u16 devid);
+bool amd_lu_has_ats(const struct iommu_lu_device *lu);
 bool amd_lu_irq_chip(const struct amd_iommu_pci_seg *seg, u16 devid);
 const char *amd_lu_shared_rid(const struct amd_iommu_pci_seg *seg, u16 devid);
 

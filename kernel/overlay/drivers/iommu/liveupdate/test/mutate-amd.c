@@ -37,6 +37,12 @@ static const struct mutate_field amd_fields[] = {
 	{ "domain.pt.max_oasz_lg2", DOMAIN,
 	  offsetof(struct iommu_lu_domain_ser, payload) +
 	  offsetof(struct iommu_lu_amd_domain_ser, pt.max_oasz_lg2), 1 },
+	{ "device.flags", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, payload) +
+	  offsetof(struct iommu_lu_amd_device_ser, flags), 4 },
+	{ "device.payload.reserved", DEVICE,
+	  offsetof(struct iommu_lu_device_ser, payload) +
+	  offsetof(struct iommu_lu_amd_device_ser, reserved), 4 },
 	{ "entry.data[0]", ENTRY, 0, 8 },
 	{ "entry.data[1]", ENTRY, 8, 8 },
 	{ "entry.data[2]", ENTRY, 16, 8 },

@@ -10,8 +10,8 @@
 /**
  * DOC: AMD-Vi live update ABI
  *
- * Payloads of records of type %IOMMU_LU_TYPE_AMD; those of devices and attachments
- * are empty. The root table of a unit is the device table, which all units of a PCI
+ * Payloads of records of type %IOMMU_LU_TYPE_AMD; that of an attachment is
+ * empty. The root table of a unit is the device table, which all units of a PCI
  * segment share; the list of the unit that owns it has that table and nothing else.
  * The source ID of a device is its requester ID.
  *
@@ -19,8 +19,9 @@
  * that of a kept device. All others have V=1 and TV=0, so that DMA is aborted, with
  * what the firmware wants to be set in addition. The entry of a kept device is fully
  * given by the records: V, TV, IR and IW set, mode pt.top_level + 1, the table top,
- * domain ID hw_id, IV set with an IntCtl of 0, so that interrupts are aborted, and
- * beside that nothing but what the firmware wants to be set in the first two words.
+ * domain ID hw_id, I set when the device has %IOMMU_LU_AMD_ATS, IV set with an IntCtl
+ * of 0, so that interrupts are aborted, and beside that nothing but what the firmware
+ * wants to be set in the first two words.
  *
  * Entries of other devices abort interrupts too, but for those of IOAPIC and HPET,
  * which have IV=0: a kernel that does not know this IOMMU could not tell the time
@@ -31,7 +32,7 @@
  */
 
 /* Version of all payloads of IOMMU_LU_TYPE_AMD */
-#define IOMMU_LU_AMD_VERSION	1
+#define IOMMU_LU_AMD_VERSION	2
 
 /**
  * struct iommu_lu_amd_unit_ser - Payload of an AMD-Vi unit
@@ -73,5 +74,27 @@ struct iommu_lu_amd_domain_ser {
 static_assert(sizeof(struct iommu_lu_amd_domain_ser) == 40);
 static_assert(offsetof(struct iommu_lu_amd_domain_ser, reserved) == 4);
 static_assert(offsetof(struct iommu_lu_amd_domain_ser, pt) == 8);
+
+/* struct iommu_lu_amd_device_ser::flags */
+#define IOMMU_LU_AMD_ATS		0x1U
+#define IOMMU_LU_AMD_DEVICE_FLAGS	IOMMU_LU_AMD_ATS
+
+/**
+ * struct iommu_lu_amd_device_ser - Payload of a device behind AMD-Vi
+ *
+ * ::
+ *
+ *   byte  0       1       2       3       4       5       6       7
+ *      0  flags                           reserved
+ *
+ * @flags:    IOMMU_LU_AMD_ATS: the device asks for translations, and is answered
+ * @reserved: Zero
+ */
+struct iommu_lu_amd_device_ser {
+	u32 flags;
+	u32 reserved;
+} __packed;
+static_assert(sizeof(struct iommu_lu_amd_device_ser) == 8);
+static_assert(offsetof(struct iommu_lu_amd_device_ser, reserved) == 4);
 
 #endif /* _LINUX_KHO_ABI_IOMMU_AMD_H */
