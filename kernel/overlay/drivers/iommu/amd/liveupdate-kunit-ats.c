@@ -115,7 +115,7 @@ static void ats_goes_on_test(struct kunit *test)
 	live = *entry_of(at);
 	KUNIT_EXPECT_TRUE(test, live.data[1] & DTE_FLAG_IOTLB);
 
-	KUNIT_EXPECT_EQ(test, restore(at), 0);
+	KUNIT_ASSERT_EQ(test, restore(at), 0);
 	KUNIT_EXPECT_MEMEQ(test, entry_of(at), &live, sizeof(live));
 	KUNIT_EXPECT_TRUE(test, ats_on(at));
 	KUNIT_EXPECT_TRUE(test, at->dev.data.ats_enabled);
@@ -171,7 +171,7 @@ static void ats_off_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, amd_lu_has_ats(&at->lu));
 	boot(at);
 	at->dev.data.flags = AMD_IOMMU_DEVICE_FLAG_ATS_SUP;
-	KUNIT_EXPECT_EQ(test, restore(at), 0);
+	KUNIT_ASSERT_EQ(test, restore(at), 0);
 	KUNIT_EXPECT_FALSE(test, at->dev.data.ats_enabled);
 	KUNIT_EXPECT_EQ(test, at->dev.writes, 0);
 	unrestore(at);
