@@ -410,7 +410,8 @@ class InTheWay(Kernel):
         client.receive()
         client.close()
         self.served()
-        wait_until(lambda: self.threads() == 3, "both are being closed")
+        # with the second one, when it is seen that the client is gone before the first is closed
+        wait_until(lambda: self.threads() > 1, "something is being closed")
         for server in servers:
             server.close()
         wait_until(lambda: self.threads() == 1, "closed at last")
