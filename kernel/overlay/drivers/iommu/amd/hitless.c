@@ -62,6 +62,8 @@ static void write_entry(struct iommu_dev_data *dev_data,
 	struct pt_iommu_amdv1_hw_info info;
 	struct dev_table_entry new = {};
 
+	lockdep_assert_held(&to->lock);
+
 	pt_iommu_amdv1_hw_info(&to->amdv1, &info);
 	amd_iommu_make_clear_dte(dev_data, &new);
 	amd_iommu_set_dte_v1(dev_data, to, to->id, &info, &new);

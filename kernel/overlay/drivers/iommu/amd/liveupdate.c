@@ -284,8 +284,8 @@ static void amd_lu_unrestore_attachment(struct iommu_lu_unit *unit,
 		list_del(&dev_data->list);
 	dev_data->domain = NULL;
 	set_vapic(dev_data, false);
-	pdev_disable_cap_ats(to_pci_dev(dev));
 	pdom_detach_iommu(to_amd_iommu(unit->iommu), pdom);
+	pdev_disable_cap_ats(to_pci_dev(dev));
 }
 
 static void amd_lu_block_attachment(struct iommu_lu_unit *unit,
