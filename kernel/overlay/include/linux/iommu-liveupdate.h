@@ -25,6 +25,7 @@ struct iommufd_ctx;
 struct kimage;
 struct liveupdate_file_handler;
 struct liveupdate_file_op_args;
+struct pci_dev;
 
 /**
  * struct iommu_lu_pages - The pages that a unit or a domain owns
@@ -338,6 +339,7 @@ void iommu_lu_unit_del_page(struct iommu_lu_unit *unit, void *virt);
 int iommu_lu_pages_add(struct iommu_lu_pages *pages, phys_addr_t phys,
 		       unsigned int order);
 bool iommu_lu_device_fixed(struct device *dev);
+bool iommu_lu_reset_refused(struct pci_dev *pdev);
 bool iommu_lu_attach_refused(struct device *dev);
 bool iommu_lu_jumping(void);
 void iommu_lu_jump(void);
@@ -365,8 +367,9 @@ void iommu_lu_unit_unsettled(struct iommu_lu_unit *unit);
 void iommu_lu_type_settled(u16 type);
 
 /* New kernel, for the IOMMU core */
-void iommu_lu_probe_device(struct device *dev, bool alone);
-struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone);
+void iommu_lu_probe_device(struct device *dev, const struct list_head *group);
+struct iommu_domain *iommu_lu_attach_restored(struct device *dev,
+					      const struct list_head *group);
 bool iommu_lu_attach_skipped(struct device *dev, struct iommu_domain *domain);
 bool iommu_lu_unblock(struct device *dev);
 bool iommu_lu_domain_kept(struct iommu_domain *domain);
@@ -405,6 +408,11 @@ static inline bool iommu_lu_device_fixed(struct device *dev)
 	return false;
 }
 
+static inline bool iommu_lu_reset_refused(struct pci_dev *pdev)
+{
+	return false;
+}
+
 static inline bool iommu_lu_attach_refused(struct device *dev)
 {
 	return false;
@@ -419,7 +427,8 @@ static inline void iommu_lu_jump(void)
 {
 }
 
-static inline void iommu_lu_probe_device(struct device *dev, bool alone)
+static inline void iommu_lu_probe_device(struct device *dev,
+					 const struct list_head *group)
 {
 }
 
@@ -433,8 +442,8 @@ static inline bool iommu_lu_unclaim(struct device *dev,
 	return false;
 }
 
-static inline struct iommu_domain *iommu_lu_attach_restored(struct device *dev,
-							    bool alone)
+static inline struct iommu_domain *
+iommu_lu_attach_restored(struct device *dev, const struct list_head *group)
 {
 	return NULL;
 }

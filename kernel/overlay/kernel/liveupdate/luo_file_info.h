@@ -16,7 +16,7 @@ static_assert(LIVEUPDATE_COMPATIBLE_LENGTH == LIVEUPDATE_HNDL_COMPAT_LENGTH);
 /* What no kernel has ever handed over; it only has to end */
 #define LUO_INFO_MAX_FILES	SZ_1M
 
-/* Other than luo_file_find_handler() this holds nothing */
+/* Other than luo_find_handler() this holds nothing */
 static u32 luo_file_waits(const char *compatible)
 {
 	struct liveupdate_file_handler *fh;

@@ -548,24 +548,25 @@ bool __init amd_lu_gives_up(void)
 }
 
 /**
- * amd_lu_ignore_entry - What becomes of the entry of a device that cannot be probed?
+ * amd_lu_ignore_entry - Block a device that cannot be probed
  * @iommu: Its unit
  * @devid: The device
  *
- * It lets everything pass, unless a device may be at work since the previous kernel:
- * then it is blocked, and what it has led to is forgotten.
+ * The driver lets such a device pass, which must not be where it may be at work
+ * since the previous kernel: then it is blocked, and what it has led to is
+ * forgotten.
  *
  * Context: Any that may wait for a unit.
+ * Return: true when it is blocked, false when it may pass.
  */
-void amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid)
+bool amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid)
 {
 	struct amd_iommu_pci_seg *seg = iommu->pci_seg;
 	u32 domid = seg->dev_table[devid].data[1] & DTE_DOMID_MASK;
 
-	if (!amd_lu_live(seg)) {
-		memset(&seg->dev_table[devid], 0, sizeof(*seg->dev_table));
-		return;
-	}
+	if (!amd_lu_live(seg))
+		return false;
 	amd_lu_block_entry(seg, devid);
 	amd_lu_flush_entry(seg, devid, domid);
+	return true;
 }

@@ -321,7 +321,7 @@ static void amd_ignore_test(struct kunit *test)
 	entry->data[0] |= DTE_FLAG_TV | FIELD_PREP(DTE_MODE_MASK, 3);
 	entry->data[1] = LARGE_ID;
 	amd_watch_start(test, &at->watch, entry);
-	amd_lu_ignore_entry(iommu, RID);
+	KUNIT_EXPECT_TRUE(test, amd_lu_ignore_entry(iommu, RID));
 	amd_watch_end(&at->watch);
 	KUNIT_EXPECT_GE(test, at->watch.nr, 1);
 	KUNIT_EXPECT_FALSE(test, amd_watch_saw(&at->watch, DTE_FLAG_V, 0));
@@ -334,8 +334,8 @@ static void amd_ignore_test(struct kunit *test)
 
 	/* In an ordinary boot it is as with any other Linux */
 	at->fake.iommu[0].flags = 0;
-	amd_lu_ignore_entry(iommu, RID);
-	KUNIT_EXPECT_EQ(test, entry->data[0], 0);
+	KUNIT_EXPECT_FALSE(test, amd_lu_ignore_entry(iommu, RID));
+	KUNIT_EXPECT_EQ(test, entry->data[0], DTE_FLAG_V);
 }
 
 /* ---- Boot ---------------------------------------------------------------- */

@@ -84,7 +84,7 @@ void amd_lu_take_tables(void);
 void amd_lu_adopt(void);
 bool amd_lu_gives_up(void);
 bool amd_lu_live(const struct amd_iommu_pci_seg *seg);
-void amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid);
+bool amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid);
 const char *amd_lu_unit_error(const struct iommu_lu_unit *unit);
 #if IS_ENABLED(CONFIG_KUNIT)
 extern struct xarray amd_lu_units;
@@ -124,9 +124,9 @@ static inline bool amd_lu_live(const struct amd_iommu_pci_seg *seg)
 	return false;
 }
 
-static inline void amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid)
+static inline bool amd_lu_ignore_entry(struct amd_iommu *iommu, u16 devid)
 {
-	memset(&get_dev_table(iommu)[devid], 0, sizeof(struct dev_table_entry));
+	return false;
 }
 
 static inline int amd_replace_hitless(struct protection_domain *domain,

@@ -12,6 +12,7 @@
 #include <linux/kho/abi/iommu.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pci-liveupdate.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -376,6 +377,19 @@ bool iommu_lu_device_fixed(struct device *dev)
 	return state_between(dev, IOMMU_LU_PRESERVED, IOMMU_LU_INCOMING);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_fixed);
+
+/**
+ * iommu_lu_reset_refused - Must a function not be reset now?
+ * @pdev: The function
+ *
+ * Context: Any; the reset may be one that an error or a removal has led to.
+ * Return: true while it is to stay attached and PCI keeps it from resets.
+ */
+bool iommu_lu_reset_refused(struct pci_dev *pdev)
+{
+	return iommu_lu_device_fixed(&pdev->dev) &&
+	       pci_liveupdate_reset_refused(pdev);
+}
 
 /**
  * iommu_lu_device_incoming - Did a device come over and is not finished?

@@ -155,18 +155,18 @@ static void reject_stray(struct pci_dev *pdev)
 /**
  * iommu_lu_probe_device - A device turns up
  * @dev:   The device, not attached to anything yet
- * @alone: It is the only device of its group so far
+ * @group: The devices of its group so far
  *
  * One that came over and is in a group with others is rejected here. One that is
  * alone is linked and attached in one step, by iommu_lu_attach_restored().
  *
  * Context: With group->mutex held, before the first attach.
  */
-void iommu_lu_probe_device(struct device *dev, bool alone)
+void iommu_lu_probe_device(struct device *dev, const struct list_head *group)
 {
 	struct iommu_lu_device *lu;
 
-	if (alone || !dev_is_pci(dev))
+	if (list_is_singular(group) || !dev_is_pci(dev))
 		return;
 	if (!READ_ONCE(iommu_lu_in.active) || !record_of(dev)) {
 		reject_stray(to_pci_dev(dev));
@@ -188,7 +188,7 @@ void iommu_lu_probe_device(struct device *dev, bool alone)
 /**
  * iommu_lu_attach_restored - Put a device that came over on its restored domain
  * @dev:   The first device of its group, which is attached to nothing yet
- * @alone: It is the only one
+ * @group: The devices of the group
  *
  * It is linked to its record and attached, without a change to the live entry, in
  * one hold of the lock. When that cannot be, it is rejected and its entry is
@@ -198,7 +198,8 @@ void iommu_lu_probe_device(struct device *dev, bool alone)
  * Return: the domain that @dev is attached to now; NULL when it is to be attached
  * like any other, if iommu_lu_attach_skipped() lets it be.
  */
-struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone)
+struct iommu_domain *iommu_lu_attach_restored(struct device *dev,
+					      const struct list_head *group)
 {
 	struct iommu_lu_attachment *att;
 	struct iommu_lu_device *lu;
@@ -220,7 +221,7 @@ struct iommu_domain *iommu_lu_attach_restored(struct device *dev, bool alone)
 		}
 		link_device(lu, dev);
 		if (lu->state == IOMMU_LU_INCOMING) {
-			why = device_mismatch(lu, dev, alone);
+			why = device_mismatch(lu, dev, list_is_singular(group));
 			if (!why)
 				why = iommu_lu_in_attach(&iommu_lu_in, lu, dev);
 		}

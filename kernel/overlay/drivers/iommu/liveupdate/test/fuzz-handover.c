@@ -50,7 +50,7 @@ static void *new_page(struct kunit *test)
  * @at:   Where it is
  * @len:  How long it is, a page at most
  */
-void fuzz_add_region(struct kunit *test, enum fuzz_kind kind, unsigned int nr,
+void fuzz_add_region(struct kunit *test, unsigned int kind, unsigned int nr,
 		     void *at, size_t len)
 {
 	struct fuzz *fuzz = test->priv;

@@ -244,7 +244,7 @@ void fuzz_changed(struct kunit *test);
 
 /* fuzz-handover.c */
 void *fuzz_new_table(struct kunit *test, unsigned int unit, unsigned int order);
-void fuzz_add_region(struct kunit *test, enum fuzz_kind kind, unsigned int nr,
+void fuzz_add_region(struct kunit *test, unsigned int kind, unsigned int nr,
 		     void *at, size_t len);
 void fuzz_write(struct kunit *test);
 void fuzz_forget(struct fuzz *fuzz);
