@@ -12,7 +12,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from . import frames, splats, witness
 from .base import RigError, plural
-from .runner import JUMP_LINE, Run
+from .runner import Run
 from .wire import Check
 
 # the guest's logs of frames by name; those of further kept NICs are frames-BDF
@@ -167,13 +167,9 @@ def _witnesses(run: Run, evidence: Evidence) -> List[str]:
 
 def _interrupts(run: Run, trace: witness.Trace) -> List[str]:
     """Raised before the jump and once they are armed again, and in between not one."""
-    freeze, armed = run.said.moment("freeze"), run.said.moment("armed")
-    jump = run.console_moment(JUMP_LINE, freeze) if freeze else None
-    if jump is None or armed is None:
+    seen = witness.interrupts(trace, run.machine.kept_sources())
+    if seen is None:
         return ["nobody armed interrupts in a new kernel"]
-    kept = run.machine.kept_sources()
-    boot = run.console_moment("Linux version", jump) or armed
-    seen = witness.interrupts(trace, kept, freeze, jump, boot, armed)
     reasons = []
     if seen.passed:
         reasons.append(f"{plural(seen.passed, 'interrupt')} of kept devices went through the IOMMU "

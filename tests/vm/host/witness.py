@@ -36,6 +36,9 @@ COMMAND, COMMAND_MASTER, COMMAND_INTX_OFF = 4, 1 << 2, 1 << 10
 CONTROL_TRANSLATION = 1 << 0
 # the event says neither why nor whether something was to be written
 REASON_UNKNOWN = 0
+# what a guest leaves in the trace, see guest/lib/pci.h; a register of the host bridge
+SCRATCHPAD, MARK_FREEZE, MARK_ARM = 0xdc, 0xf0f1, 0xf0f2
+BAR0, SIZE_OF_BAR = 0x10, 0xffffffff
 # QEMU's virtio cards have the ATS capability at 0x100
 ATS_CONTROL, ATS_ENABLE = 0x106, 1 << 15
 
@@ -77,7 +80,11 @@ class Trace:
         self.raised: List[int] = []
         self.remapped: List[Tuple[int, int]] = []
         self.unmapped: List[int] = []
-        # the same of ATS
+        # what a guest has marked, (time, which), and when it asks how large a BAR is,
+        # which a kernel does when it boots
+        self.marks: List[Tuple[int, int]] = []
+        self.sized: List[int] = []
+        # (time, source id, ATS on)
         self.ats: List[Tuple[int, int, bool]] = []
         # of drives, by the id of their queue: kept ones use KEPT_QUEUE
         self.completions: Dict[int, List[int]] = {}
@@ -133,6 +140,10 @@ class Trace:
             self.intx.append((ns, source, not value & COMMAND_INTX_OFF))
         elif register == ATS_CONTROL:
             self.ats.append((ns, source, bool(value & ATS_ENABLE)))
+        elif register == SCRATCHPAD and not source:
+            self.marks.append((ns, value))
+        elif register == BAR0 and value == SIZE_OF_BAR:
+            self.sized.append(ns)
 
     def e1000e_irq_msi_notify(self, ns: int, text: str) -> None:
         self.raised.append(ns)
@@ -288,19 +299,22 @@ class Interrupts(NamedTuple):
     intx: List[str]             # devices that could raise INTx at the jump
 
 
-def _switched_off(trace: Trace, kept: Dict[int, str], freeze: int, boot: int) -> Optional[int]:
-    """When the old kernel has written for the last time to what the devices obey: by the
-    trace's clock, which may be set while the console's goes on."""
-    return max((ns for ns, source, _ in trace.commands if source in kept and freeze <= ns < boot),
-               default=None)
+def _marked(trace: Trace, mark: int) -> Optional[int]:
+    return next((ns for ns, value in trace.marks if value == mark), None)
 
 
-def interrupts(trace: Trace, kept: Dict[int, str], freeze: int, jump: int, boot: int,
-               armed: int) -> Interrupts:
-    """Of a machine that traces them. Between FREEZE and JUMP devices are shut down, and BOOT
-    is when the new kernel says something. The IOMMU lets none through only when the old
-    one has but one CPU left: that is over at the first it blocks."""
-    jump = _switched_off(trace, kept, freeze, boot) or jump
+def interrupts(trace: Trace, kept: Dict[int, str]) -> Optional[Interrupts]:
+    """Of a machine that traces them; None if nobody has armed any in a new kernel. All
+    moments are the trace's own, as what the host hears by other ways comes late.
+    Devices have been shut down when the old kernel has written for the last time to what
+    they obey. The IOMMU lets none through only when that has but one CPU left: it is
+    over at the first it blocks, and when the new kernel looks for devices."""
+    freeze, armed = _marked(trace, MARK_FREEZE), _marked(trace, MARK_ARM)
+    if freeze is None or armed is None:
+        return None
+    boot = min((ns for ns in trace.sized if freeze <= ns), default=armed)
+    jump = max((ns for ns, source, _ in trace.commands if source in kept and freeze <= ns < boot),
+               default=freeze)
     closed = min([ns for ns in trace.unmapped if ns >= jump] + [boot])
     off = {source: not on for ns, source, on in trace.intx if ns <= jump}
     passed = [ns for ns, source in trace.remapped if source in kept and closed <= ns < armed]

@@ -16,6 +16,8 @@
 #define CAPABILITIES 0x34
 #define EXTENDED 0x100u
 #define EXTENDED_MAX 480
+#define HOST_BRIDGE "0000:00:00.0"
+#define SCRATCHPAD 0xdcu
 
 static uint32_t read_hex(const char *bdf, const char *name)
 {
@@ -249,6 +251,11 @@ int pci_write16(const char *bdf, unsigned int at, uint16_t val)
 		rc = -EIO;
 	close(fd);
 	return rc;
+}
+
+int pci_trace_mark(enum pci_mark mark)
+{
+	return pci_write16(HOST_BRIDGE, SCRATCHPAD, mark);
 }
 
 volatile void *pci_map_bar(const char *bdf, unsigned int bar,

@@ -23,6 +23,7 @@
 
 #include "klog.h"
 #include "owner.h"
+#include "pci.h"
 #include "report.h"
 #include "scenario.h"
 #include "traffic.h"
@@ -139,6 +140,8 @@ static int interrupts_old(unsigned int stage)
 	if (owner_load(&vm, stage))
 		return -1;
 	check_heard("heard-preserved", was);
+	if (lost("mark", pci_trace_mark(MARK_FREEZE)))
+		return -1;
 	return owner_jump();
 }
 
@@ -200,7 +203,8 @@ static int arm_again(void)
 
 	if (!missed(nic) || !missed(drive))
 		return -1;
-	event("armed");
+	if (lost("mark", pci_trace_mark(MARK_ARM)))
+		return -1;
 	for (unsigned int i = 0; i < vm.devices; i++)
 		if (vm.device[i].state->irq != IRQ_NONE &&
 		    lost("arm-again", device_arm(&vm.device[i])))
