@@ -23,6 +23,7 @@ class Dice(unittest.TestCase):
     def test_seed_is_all(self):
         self.assertEqual(dice.roll(7), dice.roll(7))
         self.assertGreater(len({s.args() for s in self.stories}), len(SEEDS) * 9 // 10)
+        self.assertEqual({s.mode for s in self.stories}, set(dice.MODES))
 
     def test_guest_knows_all_events(self):
         source = (VM_DIR / "guest/steps/events.c").read_text()
@@ -43,7 +44,7 @@ class Dice(unittest.TestCase):
             for story in self.stories[:30]:
                 path = Path(folder) / str(story.seed)
                 story.write_machine(path)
-                made = machine.load(str(path))
+                made = machine.load(str(path) + story.mode)
                 places = [d.bdf for d in made.devices] + [f"00:{p.addr}" for p in made.ports]
                 self.assertEqual(len(places), len(set(places)))
                 case = story.case("chaos", str(path))

@@ -11,6 +11,8 @@ from .cases import Case
 PORTS = ("02", "03", "06")
 ROOM_ON_ROOT = ("04", "05", "08", "09")
 VMS = 3
+# Whose IOMMU, and how it translates; '' is VT-d in legacy mode.
+MODES = ("", "", "+scalable", "+first-stage", "+amd")
 # What is done to a device, with how often beside the others.
 EVENTS = "meedrRHDtwwbBuonzischs"
 JUDGE = "dma-translation-remapping-faults-frames-master"
@@ -26,6 +28,7 @@ WORDS = ("+iommu=pt", "+iommu.strict=1", "+pcie_ports=compat", "+nokaslr",
 class Story(NamedTuple):
     seed: int
     machine: List[str]
+    mode: str
     vms: int
     old: List[str]
     new: List[str]
@@ -55,11 +58,11 @@ class Story(NamedTuple):
         path.write_text("\n".join(self.machine) + "\n")
 
     def case(self, name: str, machine: str) -> Case:
-        return Case(name, "chaos", machine, self.args(), "plain", "B9,B10,B15,B16", JUDGE, SECONDS)
+        return Case(name, "chaos", machine + self.mode, self.args(), "plain", "B9,B10,B15,B16", JUDGE, SECONDS)
 
     def as_row(self, machine: str) -> str:
         case = self.case(f"chaos-{self.seed}", machine)
-        return "  ".join((case.name, case.scenario, machine, case.args, case.kernel, case.rows,
+        return "  ".join((case.name, case.scenario, case.machine, case.args, case.kernel, case.rows,
                           case.judge, str(case.seconds)))
 
 
@@ -106,4 +109,5 @@ def roll(seed: int) -> Story:
     for words in (old, new):
         if rng.random() < 0.25:
             _insert(rng, words, f"Y{rng.randrange(devices)}")
-    return Story(seed, machine, vms, old, new, rng.sample(WORDS, rng.randrange(4)))
+    some = rng.sample(WORDS, rng.randrange(4))
+    return Story(seed, machine, rng.choice(MODES), vms, old, new, some)
