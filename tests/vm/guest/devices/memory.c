@@ -12,6 +12,7 @@
 #define STRIDE 40507ull
 
 uint64_t memory_iova_start = 5ull << 30;
+bool memory_huge;
 
 static uint64_t canary_word(uint64_t offset)
 {
@@ -40,7 +41,7 @@ static int map(struct memory *m, uint64_t bytes)
 	if (base == MAP_FAILED)
 		return -errno;
 	/* Fails where the kernel has no huge pages, which is as good. */
-	madvise(base, bytes, MADV_NOHUGEPAGE);
+	madvise(base, bytes, memory_huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	m->base = base;
 	m->layout = base;
 	return 0;

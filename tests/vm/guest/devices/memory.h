@@ -21,6 +21,8 @@
 extern uint64_t memory_iova_start;
 #define MEMORY_IOVA memory_iova_start
 #define CONTROL_BYTES (2 * PAGE_BYTES)
+/* Whether it is to be huge pages, which otherwise it is never; as early. */
+extern bool memory_huge;
 
 /* How a device's buffers are laid out. */
 enum { BUFFERS_SCATTERED, BUFFERS_CONTIGUOUS };

@@ -7,6 +7,9 @@
  * With lu.args=stock:1 it runs on a kernel that has none of this: only the
  * memfd is carried over, and stage 2 tells what was found in the rings. It
  * does not judge that; the host does.
+ *
+ * With huge:1 the VM's memory is huge pages, as far as there are any, and most
+ * entries of the page table lead to these.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +24,8 @@
 #include "words.h"
 
 #define SESSION "demo"
+/* Of a page of an IOMMU's tables. */
+#define ENTRIES 512
 
 static struct vm vm;
 static struct intruders intruders;
@@ -52,10 +57,22 @@ static uint64_t reads(enum moment when)
 	return sum;
 }
 
+/* How many pages the table would have if each entry led to a small one */
+static void check_large(uint64_t bytes)
+{
+	const int64_t small = bytes / PAGE_BYTES / ENTRIES;
+
+	if (memory_huge)
+		check("large-entries", vm.control->table_pages < small / 4,
+		      "%lld pages of tables, instead of %lld",
+		      (long long)vm.control->table_pages, (long long)small);
+}
+
 static int build(void)
 {
 	struct vm_plan plan;
 
+	memory_huge = arg_number("huge", 0);
 	owner_plan(&plan, SESSION);
 	if (owner_create(&vm, &plan))
 		return -1;
@@ -66,6 +83,7 @@ static int build(void)
 	if (owner_translate(&vm))
 		return -1;
 	value("table_pages_kept", vm.control->table_pages);
+	check_large(plan.bytes);
 	return lost("intruders-start", intruders_start(&intruders, &vm)) ?
 		       -1 :
 		       0;

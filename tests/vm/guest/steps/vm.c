@@ -120,7 +120,8 @@ int vm_map(struct vm *vm, uint32_t *ret_ioas)
 {
 	int rc;
 
-	rc = ioas_alloc(vm->iommufd, ret_ioas);
+	rc = memory_huge ? ioas_alloc_huge(vm->iommufd, ret_ioas) :
+			   ioas_alloc(vm->iommufd, ret_ioas);
 	if (rc)
 		return rc;
 	return ioas_map_file(vm->iommufd, *ret_ioas, vm->memory.fd, 0,
