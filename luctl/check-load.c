@@ -84,6 +84,15 @@ static void check_allowed(struct check *c)
 		      "nothing may be loaded: kernel.kexec_load_limit_reboot is 0");
 }
 
+/* The kernel's loader knows kernels; others take them out of what they are in */
+static void check_kind(struct check *c)
+{
+	if (c->have_image && c->image.unified)
+		found(&c->found, REFUSED, "load", "unified", c->path,
+		      "take the kernel out with objcopy -O binary --only-section=.linux, and the initrd with .initrd",
+		      "it is a unified kernel image, which kexec_file_load() does not know");
+}
+
 /* Without an image on the command line: what is there? */
 static void check_loaded(struct check *c)
 {
@@ -114,6 +123,7 @@ void check_load(struct check *c)
 		return;
 	}
 	check_allowed(c);
+	check_kind(c);
 	if (c->have_image)
 		check_room(c);
 	if (c->found.count == before)

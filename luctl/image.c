@@ -7,17 +7,12 @@
 #include <string.h>
 
 #include "image.h"
+#include "pe.h"
 #include "sysfs.h"
 
 #define HEADER 24
 #define LENGTH_AT 16
 #define COUNT_AT 20
-
-/* Of the PE header: where it is, and the entry that says where signatures are */
-#define PE_AT 0x3c
-#define PE_OPTIONAL 24
-#define PE_SIGNATURES 144
-#define PE32_PLUS 0x20b
 
 static uint32_t le32(const char *at)
 {
@@ -67,31 +62,23 @@ static void find(const char *data, size_t bytes, struct image *ret)
 		ret->reads.count = 0;
 }
 
-static bool has_signature(const char *data, size_t bytes)
-{
-	size_t at;
-
-	if (bytes < PE_AT + 4 || memcmp(data, "MZ", 2))
-		return false;
-	at = le32(data + PE_AT);
-	if (at > bytes || bytes - at < PE_OPTIONAL + PE_SIGNATURES + 8 ||
-	    memcmp(data + at, "PE\0\0", 4))
-		return false;
-	at += PE_OPTIONAL;
-	return (le32(data + at) & 0xffff) == PE32_PLUS &&
-	       le32(data + at + PE_SIGNATURES + 4);
-}
-
 int image_read(const char *path, struct image *ret)
 {
+	size_t kernel = 0, bytes;
+	struct pe pe;
 	char *data;
 
 	memset(ret, 0, sizeof(*ret));
 	data = file_text(path, &ret->bytes);
 	if (!data)
 		return -errno;
-	find(data, ret->bytes, ret);
-	ret->is_signed = has_signature(data, ret->bytes);
+	bytes = ret->bytes;
+	if (pe_read(data, ret->bytes, &pe)) {
+		ret->is_signed = pe_is_signed(&pe);
+		ret->unified = pe_section(&pe, PE_KERNEL, &kernel, &bytes);
+	}
+	find(data + kernel, bytes, ret);
+	ret->at += kernel;
 	free(data);
 	return 0;
 }

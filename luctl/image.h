@@ -27,6 +27,7 @@ struct image {
 	struct names reads;
 	size_t bytes; /* of the image */
 	bool is_signed; /* as a PE file, by whomever */
+	bool unified; /* it has the kernel in it, with more beside */
 };
 
 /* 0 or -errno. */

@@ -137,6 +137,54 @@ class Image(luctl.Case):
         self.assertEqual(set(known), {"MAGIC0", "MAGIC1", "ALIGN", "NAME_LEN", "MAX_NAMES"})
 
 
+class Unified(luctl.Case):
+    """A unified kernel image: a PE file, of which the kernel is one section."""
+
+    def uki(self, sections, count=None, kind=0x20b):
+        table, body = b"", b""
+        start = 64 + 24 + 240 + 40 * len(sections)
+        start += -start % 512
+        for name, data in sections:
+            raw = data + b"\0" * (-len(data) % 512)
+            table += struct.pack("<8sIIIIIIHHI", name, len(data), 0x1000, len(raw), start + len(body),
+                                 0, 0, 0, 0, 0x40000040)
+            body += raw
+        head = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + b"PE\0\0"
+        head += struct.pack("<HHIIIHH", 0x8664, len(sections) if count is None else count, 0, 0, 0, 240, 0)
+        head += struct.pack("<H", kind).ljust(240, b"\0") + table
+        return head.ljust(start, b"\0") + body
+
+    def reads(self, data):
+        self.image.write_bytes(data)
+        done = self.luctl("check", "--json", "--offline", self.image)
+        return json.loads(done.out)["image"]
+
+    def test_the_kernel_in_it_counts(self):
+        """Not another kernel that some initrd carries along."""
+        data = self.uki([(b".text", b"x" * 3000), (b".initrd", said(["older"])), (b".linux", b"\0" * 32 + said(NAMES))])
+        found = self.reads(data)
+        self.assertEqual((found["reads"], found["offset"]), (NAMES, data.index(said(NAMES))))
+
+    def test_padding_is_not_the_kernel(self):
+        data = bytearray(self.uki([(b".linux", b"\0" * 64)]))
+        data[-512 + 64:] = said(NAMES).ljust(512 - 64, b"\0")
+        self.assertEqual(self.reads(bytes(data))["reads"], [])
+
+    def test_what_makes_no_sense_is_any_image(self):
+        whole = self.uki([(b".initrd", said(["older"])), (b".linux", said(NAMES))])
+        for data in (self.uki([(b".initrd", said(["older"])), (b".linux", said(NAMES))], kind=0x10b),
+                     self.uki([(b".initrd", said(["older"])), (b".linux", said(NAMES))], count=1),
+                     whole[:-600]):
+            self.assertEqual(self.reads(data)["reads"], ["older"])
+        for length in range(0, 580, 7):
+            self.assertEqual(self.reads(whole[:length])["reads"], [])
+        self.assertEqual(self.reads(self.uki([(b".text", said(["older"]))], count=0xffff))["reads"], ["older"])
+
+    def test_it_cannot_be_loaded(self):
+        self.image.write_bytes(self.uki([(b".linux", said(luctl.WRITES.split()))]))
+        self.check_says("refused", "unified")
+
+
 class Signature(luctl.Case):
     """Where the kernel is locked down an image needs one."""
 
