@@ -164,7 +164,15 @@ static int take(struct kept *k)
 	if (b->iommufd < 0 || fd < 0)
 		return fd < 0 ? fd : b->iommufd;
 	rc = vfio_start(&b->vfio, k->bdf, fd, b->iommufd);
-	return rc ? rc : hwpt_restore(b->iommufd, TOKEN_HWPT, &b->hwpt);
+	if (!rc)
+		rc = hwpt_restore(b->iommufd, TOKEN_HWPT, &b->hwpt);
+	if (!rc)
+		rc = vfio_map_bar(&b->vfio, 0);
+	if (rc)
+		return rc;
+	/* A kernel may take away what is mapped past a driver that has come */
+	munmap((void *)k->usb.bar, USB_BAR_BYTES);
+	return usb_find(&k->usb, pci_id(k->bdf), b->vfio.bar);
 }
 
 static void give_back(struct kept *k)
@@ -177,7 +185,6 @@ static void give_back(struct kept *k)
 	check_rc(name_for("destroy", k), iommufd_destroy(b->iommufd, b->hwpt),
 		 0);
 	check_rc(name_for("finish", k), luo_finish(b->session), 0);
-	munmap((void *)k->usb.bar, USB_BAR_BYTES);
 	bench_close(b);
 	lost("unbind", pci_unbind(k->bdf));
 }
