@@ -2,17 +2,21 @@
 /*
  * A disk that takes no part is read by its native driver all the time, and
  * other disks come and go between preserve and finish, in both kernels, while
- * the VM's devices are kept.
+ * the VM's devices are kept. The tables of their buses are not: what is kept of the
+ * unit is as much as before, with lu.args=tables:N so many pages.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "disk.h"
+#include "inspect.h"
+#include "klog.h"
 #include "owner.h"
 #include "report.h"
 #include "scenario.h"
 #include "slot.h"
 #include "traffic.h"
+#include "words.h"
 
 #define SESSION "bystander"
 #define READS 50
@@ -60,6 +64,21 @@ static int unplug(const char *when, struct disk *d, const char *port,
 	return 0;
 }
 
+static void check_tables(const char *when, const char *side)
+{
+	uint64_t want = arg_number("tables", 0);
+	static struct inspect what;
+	char name[32];
+
+	snprintf(name, sizeof(name), "tables-%s", when);
+	if (lost(name, inspect_read(&what, side)))
+		return;
+	check(name, what.units == 1 && what.unit[0].tables == want,
+	      "%llu pages, should be %llu",
+	      (unsigned long long)what.unit[0].tables,
+	      (unsigned long long)want);
+}
+
 static int start_disk(void)
 {
 	char bdf[BDF_BYTES];
@@ -78,11 +97,13 @@ static int bystander_old(unsigned int stage)
 	if (start_disk() || owner_begin(&vm, &plan))
 		return -1;
 	works("before", "disk", &stays);
-	if (owner_preserve(&vm) ||
-	    plug("preserved", &in_b, PORT_B, AT_B) ||
-	    unplug("preserved", &in_b, PORT_B, AT_B) ||
+	if (plug("at-first", &in_b, PORT_B, AT_B) || owner_preserve(&vm))
+		return -1;
+	check_tables("preserved", "out");
+	if (unplug("preserved", &in_b, PORT_B, AT_B) ||
 	    plug("preserved-too", &in_a, PORT_A, AT_A))
 		return -1;
+	check_tables("preserved-too", "out");
 	/* Both disks are read until this kernel ends. */
 	if (owner_load(&vm, stage) ||
 	    lost("slot-settle", slot_settle(AT_B)))
@@ -105,6 +126,9 @@ static int bystander_new(unsigned int stage)
 	works("arrived", "disk", &stays);
 	works("arrived", PORT_A, &in_a);
 	works("arrived", PORT_B, &in_b);
+	check_tables("arrived", "in");
+	check("tables-unlinked", !klog_has("is not among those kept"),
+	      "in the log");
 	if (unplug("jumped", &in_a, PORT_A, AT_A) ||
 	    plug("jumped", &in_a, PORT_A, AT_A) ||
 	    owner_arrive(&vm, SESSION) || owner_reclaim(&vm) ||

@@ -276,6 +276,8 @@ static void drop_table(struct intel_iommu *iommu, struct iommu_lu_unit *unit,
 
 	if (!*root)
 		return;
+	pr_warn("%s: a table of bus %#x is not among those kept, nothing of it is translated\n",
+		iommu->name, index / 2);
 	*root = 0;
 	for_each_pci_dev(pdev)
 		if (pci_domain_nr(pdev->bus) == unit->ser->segment &&
