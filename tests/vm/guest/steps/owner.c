@@ -173,8 +173,10 @@ bool owner_all_work(struct vm *vm, unsigned int frames)
 	for (unsigned int i = 0; i < vm->devices; i++) {
 		const struct device *d = &vm->device[i];
 
-		if (!device_goes_on(d, device_share(d, frames)))
+		if (!device_goes_on(d, device_share(d, frames))) {
+			value_text("stands_still", "%s", d->state->bdf);
 			return false;
+		}
 	}
 	return true;
 }
