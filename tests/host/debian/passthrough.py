@@ -9,11 +9,13 @@ from typing import Dict, List
 from host.base import shown
 
 from . import pause
-from .guest import Seen
+from .guest import Guest, Seen
 from .guests import Guests
 
 # The guest sets its clock when it is off by half of this.
 APART_S = 1.0
+# What the guest has, see guest/web1.conf.
+KEPT = ("0000:00:06.0", "0000:01:00.0")
 
 
 class Passthrough(Guests):
@@ -82,6 +84,26 @@ class Passthrough(Guests):
                 f"{self.frames['frames_lost']} not answered; "
                 f"{len(moved.reads):,} reads and writes of its drive, {self.bad} wrong"]))
             self.say(f"picture: {shown(picture)}")
+
+
+class WithIntx(Passthrough):
+    """The same of a guest that knows no message signaled interrupts."""
+
+    def start(self, guest: Guest) -> Seen:
+        self.host.run(f"sed -i 's/ quiet / quiet pci=nomsi /' /etc/lu-vm/{guest.name}.conf")
+        seen = super().start(guest)
+        self.raise_intx("started")
+        return seen
+
+    def update(self, nth: int, before: Seen) -> Seen:
+        after = super().update(nth, before)
+        self.raise_intx(f"update-{nth}")
+        return after
+
+    def raise_intx(self, when: str) -> None:
+        lines = self.host.run("grep vfio /proc/interrupts").splitlines()
+        kept = sorted(line.split()[-1] for line in lines)
+        self.check(f"intx-{when}", kept == [f"vfio-intx({bdf})" for bdf in KEPT], ", ".join(kept))
 
 
 class Control(Guests):
