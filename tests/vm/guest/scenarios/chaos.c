@@ -400,7 +400,7 @@ static int chaos_new(unsigned int stage)
 	/* A drive of QEMU writes what it has mapped, whatever the IOMMU says */
 	for (unsigned int i = 0; i < vms; i++)
 		pump_last_reads(&parties[i].vm.pump);
-	if (!traffic_stop_host() || !traffic_reads_home())
+	if (!traffic_stop_host() || !traffic_reads_home("reads-home"))
 		return -1;
 	for (unsigned int i = 0; i < vms; i++)
 		verify(&parties[i]);

@@ -355,6 +355,9 @@ static int start_over(unsigned int stage)
 	check_rc(owner_tag(&vm, "rescan"), pci_rescan(), 0);
 	bind_blocked();
 	await_stuck();
+	/* Those of a drive that was detached, and still has an owner, as well */
+	if (!traffic_reads_home(owner_tag(&vm, "all-reads-home")))
+		return -1;
 	words_carry("-liveupdate_fail.nth");
 	if (lost("kexec-load", kexec_load_stage(stage + 1)))
 		return -1;

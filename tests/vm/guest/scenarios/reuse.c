@@ -166,7 +166,7 @@ static int orphaned_new(unsigned int stage)
 	 * A drive of QEMU has mapped the memory for all it was asked for, which
 	 * nothing takes back. It is somebody else's after the kexec.
 	 */
-	if (!traffic_reads_home() ||
+	if (!traffic_reads_home("reads-home") ||
 	    lost("kexec-load", kexec_load_stage(stage + 1)))
 		return -1;
 	return owner_jump();

@@ -90,7 +90,7 @@ static int unclaimed_middle(unsigned int stage)
 	 * is asked for nothing now; the memory is somebody else's after the
 	 * kexec.
 	 */
-	if (!traffic_reads_home())
+	if (!traffic_reads_home("reads-home"))
 		return -1;
 	if (all) {
 		if (lost("kexec-load", kexec_load_stage(stage + 1)))

@@ -30,13 +30,13 @@ bool traffic_stop_host(void)
 	return check("host-stopped", !rc, "%s", errno_name(rc));
 }
 
-bool traffic_reads_home(void)
+bool traffic_reads_home(const char *name)
 {
 	int rc;
 
 	event("reads-home");
 	rc = wire_wait("reads-home", HOST_SECONDS);
-	return check("reads-home", !rc, "%s", errno_name(rc));
+	return check(name, !rc, "%s", errno_name(rc));
 }
 
 void traffic_quiet(struct vm *vm)

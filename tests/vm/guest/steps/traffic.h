@@ -7,9 +7,9 @@
 
 /* False, with a failed check, when the host did not answer. */
 bool traffic_stop_host(void);
+/* Waits until no drive has a read left to do, as the host sees it; checks @name. */
+bool traffic_reads_home(const char *name);
 /* Takes what is still under way, then stops the pump. */
-/* Waits until no drive has a read left to do, as the host sees it. */
-bool traffic_reads_home(void);
 void traffic_quiet(struct vm *vm);
 /* Both, for the only VM. */
 void traffic_drain(struct vm *vm);
