@@ -7,20 +7,13 @@
 #include <string.h>
 
 #include "image.h"
+#include "le.h"
 #include "pe.h"
 #include "sysfs.h"
 
 #define HEADER 24
 #define LENGTH_AT 16
 #define COUNT_AT 20
-
-static uint32_t le32(const char *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return le32toh(value);
-}
 
 static bool magic(const char *at)
 {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <endian.h>
-#include <stdint.h>
 #include <string.h>
 
+#include "le.h"
 #include "pe.h"
 
 /* With the NUL that ends it */
@@ -20,22 +19,6 @@
 #define USED_AT 8
 #define RAW_BYTES_AT 16
 #define RAW_AT 20
-
-static uint16_t le16(const char *at)
-{
-	uint16_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return le16toh(value);
-}
-
-static uint32_t le32(const char *at)
-{
-	uint32_t value;
-
-	memcpy(&value, at, sizeof(value));
-	return le32toh(value);
-}
 
 bool pe_read(const char *data, size_t bytes, struct pe *ret)
 {
