@@ -28,7 +28,7 @@ help:
 	@echo "make kernel        the kernel of the demo, in build/kernel-lu/"
 	@echo "make status        what we add to the kernel, what the cache holds"
 	@echo "make series        the kernel changes as a git-am series, in build/series/"
-	@echo "make check         the series applies; checkpatch; W=1"
+	@echo "make check         the series applies; checkpatch; W=1; with our options off the source's code"
 	@echo "make clean         removes build/, keeps the cache"
 	@echo
 	@echo "KERNEL_SRC=        another Linux tree or tarball to start from"
