@@ -12,7 +12,7 @@ from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from . import frames, splats, witness
 from .base import RigError, plural
-from .runner import Run
+from .runner import JUMP_LINE, Run
 from .wire import Check
 
 # the guest's logs of frames by name; those of further kept NICs are frames-BDF
@@ -167,7 +167,8 @@ def _witnesses(run: Run, evidence: Evidence) -> List[str]:
 
 def _interrupts(run: Run, trace: witness.Trace) -> List[str]:
     """Raised before the jump and once they are armed again, and in between not one."""
-    seen = witness.interrupts(trace, run.machine.kept_sources())
+    heard = run.console_moment("Linux version", run.console_moment(JUMP_LINE) or 0)
+    seen = witness.interrupts(trace, run.machine.kept_sources(), heard)
     if seen is None:
         return ["nobody armed interrupts in a new kernel"]
     reasons = []

@@ -303,19 +303,19 @@ def _marked(trace: Trace, mark: int) -> Optional[int]:
     return next((ns for ns, value in trace.marks if value == mark), None)
 
 
-def interrupts(trace: Trace, kept: Dict[int, str]) -> Optional[Interrupts]:
+def interrupts(trace: Trace, kept: Dict[int, str], heard: Optional[int]) -> Optional[Interrupts]:
     """Of a machine that traces them; None if nobody has armed any in a new kernel. All
-    moments are the trace's own, as what the host hears by other ways comes late.
+    moments but one are the trace's own, as what the host hears by other ways comes late.
     Devices have been shut down when the old kernel has written for the last time to what
     they obey. The IOMMU lets none through only when that has but one CPU left: it is
-    over at the first it blocks, and when the new kernel looks for devices."""
+    over at the first it blocks, or at the latest when the new kernel is HEARD."""
     freeze, armed = _marked(trace, MARK_FREEZE), _marked(trace, MARK_ARM)
     if freeze is None or armed is None:
         return None
     boot = min((ns for ns in trace.sized if freeze <= ns), default=armed)
     jump = max((ns for ns, source, _ in trace.commands if source in kept and freeze <= ns < boot),
                default=freeze)
-    closed = min([ns for ns in trace.unmapped if ns >= jump] + [boot])
+    closed = min([ns for ns in trace.unmapped if ns >= jump] + [boot if heard is None else heard])
     off = {source: not on for ns, source, on in trace.intx if ns <= jump}
     passed = [ns for ns, source in trace.remapped if source in kept and closed <= ns < armed]
     return Interrupts(sum(ns < jump for ns in trace.raised),
