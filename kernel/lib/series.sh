@@ -356,6 +356,7 @@ check_stock() {
 	local out=$CACHE/build/check-${BASE_DIR##*/} stock pristine
 	local -a objects other=()
 	stock=$out pristine=$CACHE/build/pristine-${BASE_DIR##*/}
+	rm -f "$TOP/build/check-stock.diff"
 	take_mends stock
 	prepare_tree
 	mapfile -t objects < <(out=$lu base_objects)

@@ -2,8 +2,11 @@
 """kernel/ktree: the series it exports, and what its check refuses."""
 
 import subprocess
+import tempfile
+import unittest
+from pathlib import Path
 
-from project import Project, write
+from project import ROOT, Project, write
 
 BOX = "drivers/iommu/box.c"
 CHECKPATCH = """#!/bin/sh
@@ -129,3 +132,53 @@ class Series(Project):
     def test_check_without_checkpatch(self):
         (self.source / "scripts/checkpatch.pl").unlink()
         self.fails("check", says="checkpatch --strict")
+
+
+class Code(unittest.TestCase):
+    """What 'ktree check' compares of a kernel without our options and of the source."""
+
+    ONE = "int one(int a)\n{\n\treturn a * 3;\n}\n"
+    TWO = 'int puts(const char *);\nint two(void)\n{\n\treturn puts("two");\n}\n'
+    HOOK = """--- a/box.c
++++ b/box.c
+@@ -1,3 +1,3 @@
+ /* the box */
+-static int lid(void)
++int lid(void)
+ {
+@@ -9,2 +9,3 @@
+ {
++\tkeep();
+ \treturn;
+@@ -20,2 +21,1 @@
+ /* early */
+-static void late(int a);
+"""
+
+    def call(self, function, path):
+        done = subprocess.run(["bash", "-c", f'. {ROOT}/kernel/lib/series.sh && {function} "$1"', "-", path],
+                              capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def code(self, text):
+        with tempfile.TemporaryDirectory() as place:
+            source = Path(place) / "a.c"
+            source.write_text(text)
+            subprocess.run(["cc", "-O2", "-c", "-o", f"{place}/a.o", source], check=True)
+            return self.call("code_of", f"{place}/a.o")
+
+    def test_what_counts(self):
+        whole = self.code(self.ONE + self.TWO)
+        self.assertEqual(whole, self.code(self.TWO + "\n" + self.ONE))
+        self.assertNotEqual(whole, self.code(self.ONE.replace("3", "5") + self.TWO))
+        self.assertNotEqual(whole, self.code(self.ONE + self.TWO.replace('"two"', '"too"')))
+        self.assertNotEqual(whole, self.code(self.ONE))
+
+    def test_what_only_makes_a_name_visible(self):
+        with tempfile.TemporaryDirectory() as place:
+            hook = Path(place) / "hook"
+            hook.write_text(self.HOOK)
+            kept = self.call("linkage_hunks", hook)
+        self.assertIn("+int lid(void)", kept)
+        self.assertNotIn("keep", kept)
+        self.assertIn("@@ -21,1 +21,1 @@\n-static void late(int a);\n+void late(int a);", kept)

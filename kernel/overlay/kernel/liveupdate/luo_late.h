@@ -2,10 +2,10 @@
 /*
  * Handlers in modules that are loaded late: a part of luo_file.c
  *
- * The files of a session are read when the session is retrieved. The handler of
- * one may be in a module that is loaded only then, so an incoming file has none
- * until it is first asked for with the handler there. A handler that was found is
- * held until the file is finished.
+ * What came is read when /dev/liveupdate is opened for the first time. The handler
+ * of a file may be in a module that is loaded after that, so it is looked for again
+ * when the file is retrieved, or its session is asked to finish. A handler that was
+ * found is held until the file is finished.
  *
  * Locks: who asks holds the mutex of the session; the list of handlers is read
  * under luo_register_rwlock.

@@ -324,7 +324,7 @@ static void await_stuck(void)
 		struct device *d = &vm.device[i];
 		uint64_t all = d->state->nvme.submitted, left;
 
-		/* One that was detached gets nothing any more, and is reset */
+		/* One that was detached completes nothing any more that could be seen */
 		if (d->state->kind != DEVICE_NVME || outcome[i].blocked ||
 		    outcome[i].bound)
 			continue;

@@ -332,7 +332,7 @@ static void amd_ignore_test(struct kunit *test)
 	KUNIT_EXPECT_GE(test, amd_fake_command(iommu, 0, CMD_INV_IOMMU_PAGES,
 					       LARGE_ID), 0);
 
-	/* In an ordinary boot it is as with any other Linux */
+	/* In an ordinary boot nothing is done here: the driver lets it pass */
 	at->fake.iommu[0].flags = 0;
 	KUNIT_EXPECT_FALSE(test, amd_lu_ignore_entry(iommu, RID));
 	KUNIT_EXPECT_EQ(test, entry->data[0], DTE_FLAG_V);

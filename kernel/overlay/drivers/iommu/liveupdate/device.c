@@ -382,7 +382,7 @@ EXPORT_SYMBOL_GPL(iommu_lu_device_fixed);
  * iommu_lu_reset_refused - Must a function not be reset now?
  * @pdev: The function
  *
- * Context: Any; the reset may be one that an error or a removal has led to.
+ * Context: Any.
  * Return: true while it is to stay attached and PCI keeps it from resets.
  */
 bool iommu_lu_reset_refused(struct pci_dev *pdev)
