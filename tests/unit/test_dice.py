@@ -13,7 +13,7 @@ from host import cases, dice, machine  # noqa: E402
 from host.base import VM_DIR  # noqa: E402
 
 SEEDS = range(1, 200)
-OF_VMS = "PCTS"
+OF_VMS = "PCTASK"
 
 
 class Dice(unittest.TestCase):
@@ -27,16 +27,19 @@ class Dice(unittest.TestCase):
 
     def test_guest_knows_all_events(self):
         source = (VM_DIR / "guest/steps/events.c").read_text()
-        known = set(re.findall(r"^\t\{ '(\w)', \"", source, re.M))
+        known = set(re.findall(r"^\t\{ '(\w)',", source, re.M))
         self.assertEqual(set(dice.EVENTS), known)
         letters = {word[0] for s in self.stories for word in s.old + s.new}
         self.assertEqual(letters, known | set(OF_VMS) | {"Y"})
 
     def test_words_name_what_is_there(self):
         for story in self.stories:
-            devices = sum("  kept  " in line for line in story.machine)
+            kept = sum(" kept " in line for line in story.machine)
+            self.assertEqual(len(story.made.owners), kept)
+            self.assertEqual(set(story.made.owners), set(range(story.vms)))
             for word in story.old + story.new:
-                most = story.vms if word[0] in OF_VMS else devices
+                most = (story.vms if word[0] in OF_VMS else
+                        kept if word[0] == "Y" else kept + len(story.made.nobodys))
                 self.assertLess(int(word[1:]), most, story)
 
     def test_machines_can_be_read(self):
@@ -45,6 +48,8 @@ class Dice(unittest.TestCase):
                 path = Path(folder) / str(story.seed)
                 story.write_machine(path)
                 made = machine.load(str(path) + story.mode)
+                self.assertEqual([d.bdf for d in made.by_role("other") if d.kind != "device"],
+                                 story.made.nobodys)
                 places = [d.bdf for d in made.devices] + [f"00:{p.addr}" for p in made.ports]
                 self.assertEqual(len(places), len(set(places)))
                 case = story.case("chaos", str(path))

@@ -209,10 +209,16 @@ class Qemu:
         local = f"local.type=fd,local.str={pair[0].fileno()}"
         return ["-netdev", f"dgram,id=net-{device.ident},{local}"]
 
+    def _beside(self, device: Device) -> str:
+        """A slot with several functions says so."""
+        several = any(d is not device and d.bdf[:5] == device.bdf[:5]
+                      for d in self.machine.devices)
+        return ",multifunction=on" if several else ""
+
     def _nic(self, device: Device) -> List[str]:
         return self._network(device) + [
             "-device", f"e1000e,id={device.ident},netdev=net-{device.ident},"
-            f"bus={device.bus},addr={device.addr}"]
+            f"bus={device.bus},addr={device.addr}{self._beside(device)}"]
 
     def _vnet(self, device: Device) -> List[str]:
         """Its DMA goes through the IOMMU, and its queue is the longest there is."""
@@ -233,7 +239,8 @@ class Qemu:
                 "-blockdev", f"driver=raw,node-name=raw-{name},read-only={only},file=file-{name}",
                 "-blockdev", f"driver=throttle,node-name=thr-{name},read-only={only},"
                 f"throttle-group=tg-{name},file=raw-{name}",
-                "-device", f"nvme,id={name},serial={name},bus={device.bus},addr={device.addr}",
+                "-device", f"nvme,id={name},serial={name},bus={device.bus},addr={device.addr}"
+                f"{self._beside(device)}",
                 "-device", f"nvme-ns,drive=thr-{name},bus={name},nsid=1"]
 
     @staticmethod

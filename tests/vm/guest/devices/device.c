@@ -158,6 +158,11 @@ void device_disconnect(struct device *d)
 			nvme_stop(&d->nvme);
 		d->nvme.vfio = NULL;
 	}
+	device_drop(d);
+}
+
+void device_drop(struct device *d)
+{
 	irq_close(&d->irq);
 	vfio_close(&d->vfio);
 }

@@ -75,6 +75,8 @@ int device_start(struct device *d);
 unsigned int device_poll(struct device *d);
 bool device_unchanged(const struct device *d, char *why, unsigned int size);
 void device_disconnect(struct device *d);
+/* The same without a word to the device, as when its owner is killed. */
+void device_drop(struct device *d);
 /* What became of the frames it was sent; NULL for what receives none. */
 struct frame_tally *device_frames(const struct device *d);
 /*

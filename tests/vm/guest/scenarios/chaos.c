@@ -9,13 +9,17 @@
  * lu.args has what is done in the first kernel and in the next one, words set
  * apart by '+':
  *
- *   vms:N     the machine's devices are dealt out to so many VMs, in turn
- *   old:...   P0 preserves VM 0, C0 closes its session
- *   new:...   T0 takes VM 0 back, S0 gives it new page tables and finishes it
+ *   owners:0+1+0   which VM has each of the machine's devices
+ *   shared:1       VMs that have a device which shares its IOMMU group
+ *   nobodys:BDF    devices that take no part
+ *   old:...        P0 preserves VM 0, C0 closes its session
+ *   new:...        T0 takes VM 0 back, A0 gives it new page tables, S0 finishes
+ *                  it, with new page tables if it has none yet
  *
- * and the events of steps/events.h with the number of a device. Y1 pulls device 1
- * out of its slot. What is preserved at the end of the old kernel goes over, the
- * rest is closed before. A kernel that keeps nothing comes last.
+ * and the events of steps/events.h with the number of a device; nobody's come
+ * last. Y1 pulls device 1 out of its slot. K0 kills the owner of VM 0, T0 then
+ * takes apart what it had. What is preserved at the end of the old kernel goes
+ * over, the rest is closed before. A kernel that keeps nothing comes last.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,6 +33,7 @@
 #include "kexec.h"
 #include "luo.h"
 #include "owner.h"
+#include "reap.h"
 #include "report.h"
 #include "scenario.h"
 #include "slot.h"
@@ -55,12 +60,18 @@ struct party {
 	struct vm vm;
 	enum phase phase;
 	bool marked;
+	bool shared; /* a device's IOMMU group */
+	bool attached; /* to new page tables */
 };
 
 static struct party parties[VMS_MAX];
-static unsigned int vms, devices, step;
-static char bdf[DEVICES_MAX][BDF_BYTES];
+static unsigned int vms, devices, nobodys, step;
+/* Those that are nobody's come last */
+static char bdf[2 * DEVICES_MAX][BDF_BYTES];
+static unsigned int owner[DEVICES_MAX];
 static bool pulled[DEVICES_MAX];
+/* Something happened to what is nobody's: it has other tables now, or none */
+static bool disturbed;
 
 static const char *step_name(const char *what)
 {
@@ -74,23 +85,46 @@ static const char *step_name(const char *what)
 
 static struct party *owner_of(unsigned int device)
 {
-	return &parties[device % vms];
+	return &parties[owner[device]];
+}
+
+/* The next device of the same VM, or as many as there are */
+static unsigned int next_of(unsigned int vm, unsigned int from)
+{
+	while (from < devices && owner[from] != vm)
+		from++;
+	return from;
+}
+
+/* Its place in its VM */
+static unsigned int place_of(unsigned int device)
+{
+	unsigned int place = 0;
+
+	for (unsigned int d = 0; d < device; d++)
+		place += owner[d] == owner[device];
+	return place;
+}
+
+/* Nobody has it in hand */
+static bool absent(const struct party *p)
+{
+	return p->phase == PHASE_CAME || p->phase == PHASE_DEAD ||
+	       p->phase == PHASE_AWAY;
 }
 
 static struct device *in_hand(unsigned int device)
 {
 	struct party *p = owner_of(device);
 
-	return p->phase == PHASE_CAME || p->phase == PHASE_AWAY ?
-		       NULL :
-		       &p->vm.device[device / vms];
+	return absent(p) ? NULL : &p->vm.device[place_of(device)];
 }
 
 static bool anything_kept(void)
 {
 	for (unsigned int i = 0; i < vms; i++)
 		if (parties[i].phase >= PHASE_KEPT &&
-		    parties[i].phase <= PHASE_OWNED)
+		    parties[i].phase <= PHASE_DEAD)
 			return true;
 	return false;
 }
@@ -107,8 +141,9 @@ static int create(unsigned int i)
 		.keep_reading = true,
 	};
 	struct vm *vm = &parties[i].vm;
+	unsigned int n = 0;
 
-	for (unsigned int d = i, n = 0; d < devices; d += vms)
+	for (unsigned int d = next_of(i, 0); d < devices; d = next_of(i, d + 1))
 		plan.bdf[n++] = bdf[d];
 	if (owner_create(vm, &plan))
 		return -1;
@@ -139,7 +174,10 @@ static void preserve(unsigned int i)
 	p->marked |= !rc;
 	if (!rc)
 		rc = vm_preserve(&p->vm, &what);
-	check_rc(step_name("preserve"), rc, any_pulled(p) ? -EBUSY : 0);
+	check_rc(step_name("preserve"), rc,
+		 p->shared     ? -EOPNOTSUPP :
+		 any_pulled(p) ? -EBUSY :
+				 0);
 	if (!rc) {
 		p->phase = PHASE_KEPT;
 	} else if (p->vm.session >= 0) {
@@ -171,7 +209,7 @@ static void see_at_work(struct party *p, const char *when)
 {
 	char name[64];
 
-	if (p->phase == PHASE_CAME || p->phase == PHASE_AWAY || any_pulled(p))
+	if (absent(p) || any_pulled(p))
 		return;
 	snprintf(name, sizeof(name), "works-%s%s", when, p->vm.suffix);
 	check(name, works(p), "phase %d", p->phase);
@@ -199,7 +237,7 @@ static void verify(struct party *p)
 	uint64_t bad;
 	char name[64];
 
-	if (p->phase == PHASE_CAME || p->phase == PHASE_AWAY)
+	if (absent(p))
 		return;
 	pump_stop(&p->vm.pump);
 	bad = vm_verify(&p->vm);
@@ -226,17 +264,40 @@ static void put_away(struct party *p)
 	p->phase = PHASE_AWAY;
 }
 
+/* Of somebody who had retrieved and bound all */
+static void take_apart(unsigned int i)
+{
+	struct party *p = &parties[i];
+	const struct remains is = {
+		.iommufd = true,
+		.devices = p->vm.devices,
+		.bound = true,
+		.swapped = p->attached,
+	};
+
+	if (!reap_session(session[i], step_name("reap"), &is))
+		return;
+	p->phase = PHASE_AWAY;
+	for (unsigned int d = next_of(i, 0); d < devices; d = next_of(i, d + 1))
+		if (!pulled[d])
+			reap_device(bdf[d]);
+}
+
 static void take(unsigned int i)
 {
 	struct party *p = &parties[i];
+	unsigned int n = 0;
 
+	if (p->phase == PHASE_DEAD)
+		take_apart(i);
 	if (p->phase != PHASE_CAME)
 		return;
 	if (lost(step_name("take"), vm_retrieve_memory(&p->vm, session[i])))
 		return;
 	snprintf(p->vm.suffix, sizeof(p->vm.suffix), "-%c", 'a' + i);
 	vm_first_scan(&p->vm);
-	for (unsigned int d = i, n = 0; d < devices; d += vms, n++)
+	for (unsigned int d = next_of(i, 0); d < devices;
+	     d = next_of(i, d + 1), n++)
 		if (pulled[d])
 			p->vm.devices = n;
 	if (owner_reclaim(&p->vm))
@@ -244,21 +305,52 @@ static void take(unsigned int i)
 	p->phase = PHASE_OWNED;
 }
 
+static bool give_tables(unsigned int i)
+{
+	struct party *p = &parties[i];
+
+	if (p->phase != PHASE_OWNED || p->attached)
+		return p->attached;
+	/* All its cards may have been pulled */
+	p->attached = !p->vm.devices ||
+		      (!lost(step_name("remap"), vm_remap(&p->vm)) &&
+		       !lost(step_name("swap"), vm_attach(&p->vm, p->vm.hwpt)));
+	return p->attached;
+}
+
+static void attach(unsigned int i)
+{
+	give_tables(i);
+}
+
 static void swap(unsigned int i)
 {
 	struct party *p = &parties[i];
 
-	if (p->phase != PHASE_OWNED)
-		return;
-	/* All its cards may have been pulled */
-	if (p->vm.devices &&
-	    (lost(step_name("remap"), vm_remap(&p->vm)) ||
-	     lost(step_name("swap"), vm_attach(&p->vm, p->vm.hwpt))))
+	if (p->phase != PHASE_OWNED || !give_tables(i))
 		return;
 	if (lost(step_name("destroy"), vm_destroy_restored(&p->vm)))
 		return;
 	if (check_rc(step_name("finish"), vm_finish(&p->vm), 0))
 		p->phase = PHASE_DONE;
+}
+
+static void kill_owner(unsigned int i)
+{
+	struct party *p = &parties[i];
+	unsigned int had = p->vm.devices;
+	bool dead = p->phase == PHASE_OWNED;
+
+	if (absent(p))
+		return;
+	vm_drop(&p->vm);
+	p->vm.devices = had;
+	p->phase = dead ? PHASE_DEAD : PHASE_AWAY;
+	if (dead)
+		return;
+	for (unsigned int d = next_of(i, 0); d < devices; d = next_of(i, d + 1))
+		if (!pulled[d])
+			lost(step_name("let-go"), pci_unbind(bdf[d]));
 }
 
 static void pull(unsigned int d)
@@ -267,47 +359,73 @@ static void pull(unsigned int d)
 	int ms = 0;
 
 	/* Only the last device of a VM, so that the others keep their places */
-	if (pulled[d] || d + vms < devices || p->phase < PHASE_KEPT ||
-	    p->phase > PHASE_OWNED || slot_pull(bdf[d]))
+	if (pulled[d] || next_of(owner[d], d + 1) < devices ||
+	    p->phase < PHASE_KEPT || p->phase > PHASE_OWNED ||
+	    slot_pull(bdf[d]))
 		return;
 	pulled[d] = true;
 	event("pulled bdf=%s", bdf[d] + strlen("0000:"));
 	while (p->phase == PHASE_CAME && pci_id(bdf[d]) && ms++ < PATIENCE_MS)
 		usleep(1000);
-	check(step_name("pulled"),
-	      !pci_id(bdf[d]) == (p->phase == PHASE_CAME), "%s, phase %d",
-	      bdf[d], p->phase);
+	check(step_name("pulled"), !pci_id(bdf[d]) == (p->phase == PHASE_CAME),
+	      "%s, phase %d", bdf[d], p->phase);
 }
 
 /* ---- The words ------------------------------------------------------------ */
 
+static const struct {
+	char letter;
+	void (*run)(unsigned int vm);
+} of_vms[] = {
+	{ 'P', preserve }, { 'C', close_session }, { 'T', take },
+	{ 'A', attach },   { 'S', swap },	   { 'K', kill_owner },
+};
+
+static bool to_vm(char letter, unsigned int vm)
+{
+	for (size_t i = 0; i < sizeof(of_vms) / sizeof(of_vms[0]); i++) {
+		if (of_vms[i].letter != letter)
+			continue;
+		of_vms[i].run(vm);
+		return true;
+	}
+	return false;
+}
+
+static void to_device(char letter, unsigned int d)
+{
+	struct target t = {
+		.bdf = bdf[d],
+		.anything_kept = anything_kept(),
+		.phase = PHASE_NOBODY,
+	};
+
+	if (d < devices) {
+		if (pulled[d])
+			return;
+		t.device = in_hand(d);
+		t.phase = owner_of(d)->phase;
+	} else if (letter != 's' && !pci_id(t.bdf)) {
+		return;
+	} else {
+		disturbed = true;
+	}
+	if (!event_do(letter, &t, step_name("do")))
+		check(step_name("known"), false, "no event %c", letter);
+}
+
 static void one_word(const char *text)
 {
 	unsigned int i = strtoul(text + 1, NULL, 10);
-	struct target t = { .anything_kept = anything_kept() };
 
 	step++;
 	value_text(step_name("word"), "%s", text);
-	if (strchr("PCTS", text[0])) {
-		i %= vms;
-		if (text[0] == 'P')
-			preserve(i);
-		else if (text[0] == 'C')
-			close_session(i);
-		else if (text[0] == 'T')
-			take(i);
-		else
-			swap(i);
+	if (to_vm(text[0], i % vms))
 		return;
-	}
-	i %= devices;
-	t.bdf = bdf[i];
-	t.device = in_hand(i);
-	t.phase = owner_of(i)->phase;
 	if (text[0] == 'Y')
-		pull(i);
-	else if (!pulled[i] && !event_do(text[0], &t, step_name("do")))
-		check(step_name("known"), false, "no event %s", text);
+		pull(i % devices);
+	else
+		to_device(text[0], i % (devices + nobodys));
 }
 
 static void all_words(const char *key)
@@ -320,11 +438,41 @@ static void all_words(const char *key)
 		one_word(one);
 }
 
+static unsigned int items(const char *key, char item[][BDF_BYTES],
+			  unsigned int most)
+{
+	char text[WORDS_MAX], *save, *one;
+	unsigned int count = 0;
+
+	snprintf(text, sizeof(text), "%s", arg(key) ? arg(key) : "");
+	for (one = strtok_r(text, "+", &save); one && count < most;
+	     one = strtok_r(NULL, "+", &save))
+		snprintf(item[count++], BDF_BYTES, "%s", one);
+	return count;
+}
+
+static void read_machine(void)
+{
+	char item[DEVICES_MAX][BDF_BYTES];
+	unsigned int count;
+
+	devices = machine_kept(bdf);
+	count = items("owners", item, devices);
+	for (unsigned int d = 0; d < count; d++) {
+		owner[d] = strtoul(item[d], NULL, 10);
+		if (owner[d] >= vms)
+			vms = owner[d] + 1;
+	}
+	count = items("shared", item, VMS_MAX);
+	for (unsigned int n = 0; n < count; n++)
+		parties[strtoul(item[n], NULL, 10) % VMS_MAX].shared = true;
+	nobodys = items("nobodys", bdf + devices, DEVICES_MAX);
+}
+
 static int begin(void)
 {
 	memory_iova_start = CHAOS_IOVA;
-	devices = machine_kept(bdf);
-	vms = arg_number("vms", 1);
+	read_machine();
 	return lost("machine",
 		    vms && vms <= VMS_MAX && devices >= vms ? 0 : -ENODEV) ?
 		       -1 :
@@ -349,7 +497,6 @@ static int chaos_old(unsigned int stage)
 {
 	struct counts was;
 	unsigned int kept = 0;
-	bool taken_away = false;
 	char line[32];
 
 	if (begin() || lost("counts", counts_read(&was)))
@@ -367,18 +514,18 @@ static int chaos_old(unsigned int stage)
 	for (unsigned int i = 0; i < vms; i++) {
 		struct party *p = &parties[i];
 
-		taken_away |= any_pulled(p);
+		/* It has taken the tables of its default domain along */
+		disturbed |= any_pulled(p);
 		if (any_pulled(p))
 			close_session(i);
 		see_at_work(p, "old");
 		if (p->phase == PHASE_FREE)
 			put_away(p);
-		else
+		else if (p->phase == PHASE_KEPT)
 			kept |= 1u << i;
 	}
-	/* A card that was pulled has taken the tables of its default domain along */
 	if (!kept)
-		return taken_away || counts_check("counts", &was) ? 0 : -1;
+		return disturbed || counts_check("counts", &was) ? 0 : -1;
 	snprintf(line, sizeof(line), "lu.came=%u", kept);
 	words_carry(line);
 	return leave(stage);

@@ -231,7 +231,7 @@ static int broker_new(unsigned int stage)
 	for (unsigned int i = 0; i < STEPS; i++) {
 		const struct remains is = {
 			.iommufd = i >= STEP_IOMMUFD,
-			.device = i >= STEP_DEVICE,
+			.devices = i >= STEP_DEVICE,
 		};
 
 		if (lost("vfio-pci", pci_bind(bdf[i], "vfio-pci")) ||

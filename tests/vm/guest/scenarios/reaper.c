@@ -109,7 +109,7 @@ static bool reap(unsigned int step)
 {
 	const struct remains is = {
 		.iommufd = true,
-		.device = true,
+		.devices = 1,
 		.bound = step >= STEP_BOUND,
 		.swapped = step >= STEP_SWAPPED,
 	};

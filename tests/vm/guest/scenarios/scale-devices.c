@@ -117,7 +117,7 @@ static bool all_kept(char bdf[SCALE_MAX][BDF_BYTES], unsigned int count)
 
 static int scale_new(unsigned int stage)
 {
-	const struct remains whole = { .iommufd = true, .device = true };
+	const struct remains whole = { .iommufd = true, .devices = 1 };
 	char bdf[SCALE_MAX][BDF_BYTES];
 	unsigned int count = find_all(bdf), i;
 	int64_t was;

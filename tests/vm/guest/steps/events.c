@@ -15,24 +15,24 @@
 #define CPU1 "/sys/devices/system/cpu/cpu1/online"
 #define ANSWERS 3
 
-/* @may: what it may answer by phase. 0 counts only as the first */
+/* What a call returns that cannot be made: no check is made either. */
+#define NOTHING 1
+/* 0, in the table, where zeros are what is left out. */
+#define WORKS 2
+#define EVERYWHERE(...) { [0 ... PHASES - 1] = { __VA_ARGS__ } }
+/* From preserve to finish, whoever has it */
+#define WHILE_KEPT(...)                                                 \
+	[PHASE_KEPT] = { __VA_ARGS__ }, [PHASE_CAME] = { __VA_ARGS__ }, \
+	[PHASE_OWNED] = { __VA_ARGS__ }, [PHASE_DEAD] = { __VA_ARGS__ }
+#define NOBODYS(...) [PHASE_NOBODY] = { __VA_ARGS__ }
+
+/* @may: what it may answer by phase; where nothing is said it is not done */
 struct event {
 	char letter;
 	const char *name;
 	int (*run)(const struct target *t);
 	int may[PHASES][ANSWERS];
 };
-
-/* There is nothing to try: no check is made */
-#define NOTHING 1
-#define LEFT_OUT { NOTHING }
-#define EVERYWHERE(...)                                                        \
-	{ { __VA_ARGS__ }, { __VA_ARGS__ }, { __VA_ARGS__ },                   \
-	  { __VA_ARGS__ }, { __VA_ARGS__ }, { __VA_ARGS__ } }
-/* While its session is under way, and nothing to try before and after. */
-#define WHILE_KEPT(...)                                                        \
-	{ LEFT_OUT, { __VA_ARGS__ }, { __VA_ARGS__ }, { __VA_ARGS__ },         \
-	  LEFT_OUT, LEFT_OUT }
 
 static int remove_it(const struct target *t)
 {
@@ -168,39 +168,40 @@ static int pressure(const struct target *t)
 }
 
 static const struct event events[] = {
-	{ 'm', "remove", remove_it, WHILE_KEPT(-EBUSY) },
-	{ 'e', "enable", enable, WHILE_KEPT(-EBUSY) },
-	{ 'd', "disable", disable, WHILE_KEPT(-EBUSY) },
+	{ 'm', "remove", remove_it, { WHILE_KEPT(-EBUSY), NOBODYS(WORKS) } },
+	{ 'e', "enable", enable, { WHILE_KEPT(-EBUSY), NOBODYS(WORKS, -EBUSY) } },
+	{ 'd', "disable", disable,
+	  { WHILE_KEPT(-EBUSY), NOBODYS(WORKS, -EBUSY, -EIO) } },
 	{ 'r', "reset", reset,
-	  { LEFT_OUT, { -EBUSY }, { -EBUSY }, LEFT_OUT, LEFT_OUT, { 0 } } },
-	{ 'R', "user-reset", user_reset,
-	  { LEFT_OUT, { -EBUSY }, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT } },
+	  { [PHASE_KEPT] = { -EBUSY }, [PHASE_CAME] = { -EBUSY },
+	    [PHASE_AWAY] = { WORKS }, NOBODYS(WORKS) } },
+	{ 'R', "user-reset", user_reset, { [PHASE_KEPT] = { -EBUSY } } },
 	{ 'H', "hot-reset", user_hot_reset,
-	  { LEFT_OUT, { -ENODEV, -ENOTTY, -EBUSY }, LEFT_OUT, LEFT_OUT,
-	    LEFT_OUT, LEFT_OUT } },
-	{ 'D', "detach", detach,
-	  { LEFT_OUT, { -EBUSY }, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT } },
-	{ 't', "type", identity, WHILE_KEPT(-EPERM) },
-	{ 'w', "slot-power", power_off, WHILE_KEPT(-EBUSY) },
-	{ 'b', "bridge-remove", remove_bridge, WHILE_KEPT(-EBUSY) },
-	{ 'B', "bridge-unbind", unbind_bridge, WHILE_KEPT(-EBUSY) },
+	  { [PHASE_KEPT] = { -ENODEV, -ENOTTY, -EBUSY } } },
+	{ 'D', "detach", detach, { [PHASE_KEPT] = { -EBUSY } } },
+	{ 't', "type", identity, { WHILE_KEPT(-EPERM) } },
+	{ 'w', "slot-power", power_off, { WHILE_KEPT(-EBUSY), NOBODYS(WORKS) } },
+	{ 'b', "bridge-remove", remove_bridge,
+	  { WHILE_KEPT(-EBUSY), NOBODYS(WORKS) } },
+	{ 'B', "bridge-unbind", unbind_bridge,
+	  { WHILE_KEPT(-EBUSY), NOBODYS(WORKS) } },
 	{ 'u', "unbind", unbind,
-	  { LEFT_OUT, { -EBUSY }, LEFT_OUT, LEFT_OUT, LEFT_OUT, LEFT_OUT } },
+	  { [PHASE_KEPT] = { -EBUSY }, NOBODYS(WORKS, -ENOENT) } },
 	{ 'o', "open", open_again,
-	  { LEFT_OUT, LEFT_OUT, { -EBUSY }, { -EBUSY }, LEFT_OUT, LEFT_OUT } },
-	{ 'n', "native", native,
-	  { LEFT_OUT, LEFT_OUT, { -EBUSY }, LEFT_OUT, LEFT_OUT, LEFT_OUT } },
+	  { [PHASE_CAME] = { -EBUSY }, [PHASE_OWNED] = { -EBUSY },
+	    [PHASE_DEAD] = { -EBUSY } } },
+	{ 'n', "native", native, { [PHASE_CAME] = { -EBUSY }, NOBODYS(WORKS) } },
 	{ 'z', "sleep", sleep_core, EVERYWHERE(-EBUSY) },
 	{ 'i', "sleep-idle", sleep_idle, EVERYWHERE(-EBUSY) },
-	{ 's', "rescan", rescan, EVERYWHERE(0) },
-	{ 'c', "cpu", cpu, EVERYWHERE(0) },
-	{ 'h', "pressure", pressure, EVERYWHERE(0) },
+	{ 's', "rescan", rescan, EVERYWHERE(WORKS) },
+	{ 'c', "cpu", cpu, EVERYWHERE(WORKS) },
+	{ 'h', "pressure", pressure, EVERYWHERE(WORKS) },
 };
 
 static bool may_answer(const int *may, int rc)
 {
 	for (unsigned int i = 0; i < ANSWERS; i++)
-		if (may[i] == rc && (rc || !i || !may[0]))
+		if (may[i] && may[i] == (rc ? rc : WORKS))
 			return true;
 	return false;
 }
@@ -215,7 +216,7 @@ bool event_do(char letter, const struct target *t, const char *step)
 
 		if (e->letter != letter)
 			continue;
-		if (may[0] == NOTHING)
+		if (!may[0])
 			return true;
 		rc = e->run(t);
 		if (rc == NOTHING)

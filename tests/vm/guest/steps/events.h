@@ -16,8 +16,10 @@ enum phase {
 	PHASE_KEPT, /* preserved */
 	PHASE_CAME, /* in the next kernel, and nobody has asked for it */
 	PHASE_OWNED, /* retrieved */
+	PHASE_DEAD, /* its owner died before the end, and nobody took its place */
 	PHASE_DONE, /* finished */
 	PHASE_AWAY, /* closed */
+	PHASE_NOBODY, /* a device that takes no part */
 	PHASES,
 };
 

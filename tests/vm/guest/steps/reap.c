@@ -54,32 +54,44 @@ static bool lead_off(struct vfio *v, int iommufd, uint32_t hwpt,
 		return false;
 	if (!is->swapped && lost(tag("attach", name), vfio_attach(v, hwpt)))
 		return false;
-	return check_rc(tag("detach", name), vfio_detach(v), 0);
+	return !lost(tag("detach", name), vfio_detach(v));
+}
+
+/* @v is for the files, which the caller closes. */
+static bool take_devices(int session, struct vfio *v, int iommufd,
+			 const char *name, const struct remains *is)
+{
+	uint32_t hwpt;
+
+	for (unsigned int i = 0; i < is->devices; i++) {
+		v[i].fd = luo_retrieve(session, TOKEN_DEVICE + i);
+		if (lost(tag("retrieve-device", name), v[i].fd))
+			return false;
+	}
+	if (!check_rc(tag("restore", name),
+		      hwpt_restore(iommufd, TOKEN_HWPT, &hwpt), 0))
+		return false;
+	for (unsigned int i = 0; i < is->devices; i++)
+		if (!lead_off(&v[i], iommufd, hwpt, name, is))
+			return false;
+	return check_rc(tag("destroy", name), iommufd_destroy(iommufd, hwpt), 0);
 }
 
 static bool take_iommufd(int session, const char *name,
 			 const struct remains *is)
 {
-	struct vfio v = { .fd = -1 };
-	uint32_t hwpt;
-	bool ok = false;
+	struct vfio v[DEVICES_MAX] = {};
 	int iommufd;
+	bool ok;
 
 	iommufd = luo_retrieve(session, TOKEN_IOMMUFD);
 	if (lost(tag("retrieve-iommufd", name), iommufd))
 		return false;
-	if (is->device)
-		v.fd = luo_retrieve(session, TOKEN_DEVICE);
-	if (is->device && lost(tag("retrieve-device", name), v.fd))
-		goto out;
-	if (!check_rc(tag("restore", name),
-		      hwpt_restore(iommufd, TOKEN_HWPT, &hwpt), 0))
-		goto out;
-	if (is->device && !lead_off(&v, iommufd, hwpt, name, is))
-		goto out;
-	ok = check_rc(tag("destroy", name), iommufd_destroy(iommufd, hwpt), 0);
-out:
-	vfio_close(&v);
+	for (unsigned int i = 0; i < DEVICES_MAX; i++)
+		v[i].fd = -1;
+	ok = take_devices(session, v, iommufd, name, is);
+	for (unsigned int i = 0; i < DEVICES_MAX; i++)
+		vfio_close(&v[i]);
 	close(iommufd);
 	return ok;
 }

@@ -20,9 +20,9 @@ bool perish(const char *name, int (*walk)(void *arg), void *arg);
 /* How far the dead owner had come. */
 struct remains {
 	bool iommufd; /* in the session */
-	bool device; /* in the session */
-	bool bound; /* the device, in this kernel */
-	bool swapped; /* the device is off the restored HWPT */
+	unsigned int devices; /* in the session */
+	bool bound; /* the devices, in this kernel */
+	bool swapped; /* the devices are off the restored HWPT */
 };
 
 /*

@@ -350,3 +350,13 @@ void vm_close(struct vm *vm)
 	memory_close(&vm->memory);
 	vm_clear(vm);
 }
+
+void vm_drop(struct vm *vm)
+{
+	pump_stop(&vm->pump);
+	for (unsigned int i = 0; i < vm->devices; i++)
+		device_drop(&vm->device[i]);
+	if (vm->iommufd >= 0)
+		close(vm->iommufd);
+	vm_close(vm);
+}

@@ -105,5 +105,7 @@ int vm_unbind(struct vm *vm);
 /* Every byte outside the control page; returns the number of bad pages. */
 uint64_t vm_verify(const struct vm *vm);
 void vm_close(struct vm *vm);
+/* As when its owner is killed: all is closed, and no device is told to stop. */
+void vm_drop(struct vm *vm);
 
 #endif
