@@ -24,7 +24,7 @@ CREATE, RETRIEVE, PARK, UNPARK, LIST = range(1, 6)
 MAGIC, VERSION = 0x444F554C, 1
 REQUEST, REPLY = struct.Struct("=IIII64s"), struct.Struct("=IIiI64s256s")
 # What takes longer than this on a busy machine hangs.
-PATIENCE = 30
+PATIENCE = 120
 
 
 def make(*args):

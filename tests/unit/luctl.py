@@ -153,7 +153,7 @@ class Case(unittest.TestCase):
     def luctl(self, verb, *args, env=None):
         program, needs = built()
         done = subprocess.run(
-            [program, verb, "--root", self.root, *args], text=True, check=False, timeout=60,
+            [program, verb, "--root", self.root, *args], text=True, check=False, timeout=120,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env=needs | {"PATH": f"{self.bin}:{os.environ['PATH']}", "STANDIN_LOG": str(self.log),
                          "STANDIN_LOADED": str(self.root / "sys/kernel/kexec_loaded")} | (env or {}))

@@ -134,7 +134,7 @@ class Project(unittest.TestCase):
 
     def ktree(self, *args, **env):
         done = subprocess.run([KTREE, *args], env=self.env | env, text=True, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=False,
                               start_new_session=True)
         return done.returncode, done.stdout
 

@@ -300,7 +300,7 @@ class Sources(Project):
         self.hook()
         runs = [subprocess.Popen([KTREE, "prepare"], env=self.env, stdout=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL) for _ in range(3)]
-        self.assertEqual([run.wait(timeout=60) for run in runs], [0, 0, 0])
+        self.assertEqual([run.wait(timeout=120) for run in runs], [0, 0, 0])
         self.assertIn(KEEP, (self.tree / BOX).read_text())
 
 
@@ -513,12 +513,12 @@ class Build(Project):
         makefile.write_text(makefile.read_text().replace("\t@! grep", slow))
         run = subprocess.Popen([KTREE, "build", "lu"], env=self.env, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL)
-        for _ in range(200):
+        for _ in range(1200):
             if (self.place / "pid").exists():
                 break
             time.sleep(0.05)
         run.terminate()
-        self.assertEqual(run.wait(timeout=20), 143)
+        self.assertEqual(run.wait(timeout=120), 143)
         self.assertFalse((self.out("lu") / "bzImage").exists())
         os.kill(int((self.place / "pid").read_text()), 15)
         write(makefile, makefile.read_text().replace("sleep 30", "sleep 0"))

@@ -599,7 +599,7 @@ class Command(Kernel):
 
     def run_luod(self, *args):
         done = subprocess.run([str(self.program), *args], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              check=False, timeout=30)
+                              check=False, timeout=120)
         return done.returncode, done.stdout
 
     def test_help_and_version(self):

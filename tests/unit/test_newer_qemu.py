@@ -83,7 +83,7 @@ class NewerQemu(unittest.TestCase):
         self.command(OURS, f"echo 'QEMU emulator version {version} (Debian)'")
 
     def run_it(self, *args, **env):
-        return subprocess.run([VM / "newer-qemu", *args], env=self.env | env, text=True, timeout=60,
+        return subprocess.run([VM / "newer-qemu", *args], env=self.env | env, text=True, timeout=120,
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
     def works(self, **env):
@@ -214,7 +214,7 @@ class NewerQemu(unittest.TestCase):
     def test_two_at_once(self):
         both = [subprocess.Popen([VM / "newer-qemu"], env=self.env, text=True, stderr=subprocess.PIPE,
                                  stdout=subprocess.PIPE) for _ in range(2)]
-        said = [one.communicate(timeout=60)[0] for one in both]
+        said = [one.communicate(timeout=120)[0] for one in both]
         self.assertEqual(said[0], said[1])
         self.assertIn("11.1.3", said[0])
         self.assertEqual(self.calls().count("unpack "), 2)

@@ -42,7 +42,7 @@ class Run(unittest.TestCase):
     def run_all(self, *words):
         env = {**os.environ, "IOMMU_LU_MINUTES": self.minutes}
         done = subprocess.run([self.top / "tests/run", *words], text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=30, check=False, env=env)
+                              stderr=subprocess.STDOUT, timeout=120, check=False, env=env)
         return done.returncode, done.stdout.splitlines()[-1]
 
     def test_sum(self):

@@ -52,7 +52,7 @@ class Machine(unittest.TestCase):
 
     def setup(self, *args, **env):
         done = subprocess.run([shutil.which("bash"), self.script, *args], env={"PATH": str(self.bin)} | env, text=True, check=False,
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
         return done.returncode, done.stdout
 
     def fails(self, *words, **env):
