@@ -28,7 +28,7 @@ sys.dont_write_bytecode = True
 
 from host import (cases, frames, initrd, judge, machine, media, modules, parallel,  # noqa: E402
                  picture, qemu, report, runner, selftest, sender, splats, suite, table,
-                 timeline, tools, twins, wire, witness)
+                 timeline, tools, tsc, twins, wire, witness)
 from host.base import RigError  # noqa: E402
 
 MS = 1_000_000
@@ -88,6 +88,23 @@ class Parallel(unittest.TestCase):
     def test_an_error_comes_out(self):
         with self.assertRaises(RigError):
             self.run_pool(2, ["q35-bare"] * 3, fail="c1")
+
+
+class Tsc(unittest.TestCase):
+    def test_the_kernel_is_told(self):
+        """By a machine that has the counter of this one, and by no other."""
+        with unittest.mock.patch.object(tsc, "khz", lambda: 2596146):
+            self.assertEqual(tsc.words(machine.load("q35-intel")), ["tsc_early_khz=2596146"])
+            self.assertEqual(tsc.words(machine.load("q35-intel-count-bare")), [])
+        with unittest.mock.patch.object(tsc, "khz", lambda: 0):
+            self.assertEqual(tsc.words(machine.load("q35-intel")), [])
+
+    @unittest.skipUnless(tsc.khz(), "no counter that can be looked at")
+    def test_measured_twice(self):
+        tsc.khz.cache_clear()
+        first = tsc.khz()
+        tsc.khz.cache_clear()
+        self.assertAlmostEqual(tsc.khz() / first, 1, delta=0.01)
 
 
 class Cpio(unittest.TestCase):

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
-from host import qemu, witness, wire
+from host import qemu, tsc, witness, wire
 from host.base import RigError, slowness
 from host.machine import load as load_machine
 
@@ -112,7 +112,8 @@ class DebianHost:
 
     def power(self, *more: str) -> None:
         """Start it; `again` waits for it."""
-        words = [*WORDS, *self.vm.machine.append, *more]
+        machine = self.vm.machine
+        words = [*WORDS, *tsc.words(machine), *machine.append, *more]
         self.vm.start(self.vm.command(self.image.kernel, self.image.initrd, words))
         self.console_reader = wire.LineReader(self.vm.console)
         self.console_reader.start()

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional
 
-from . import frames, initrd, modules, qemu, sabotage, table, tools, wire
+from . import frames, initrd, modules, qemu, sabotage, table, tools, tsc, wire
 from .base import BUILD, LOCK, RigError, slowness
 from .cases import Case
 from .machine import Machine, load as load_machine
@@ -69,7 +69,7 @@ class Files(NamedTuple):
 
 def words_for(machine: Machine) -> List[str]:
     """The words of the kernel's command line that every run on it has."""
-    words = [*WORDS, *machine.append]
+    words = [*WORDS, *tsc.words(machine), *machine.append]
     for role in ("kept", "intruder"):
         devices = ",".join("0000:" + d.bdf for d in machine.by_role(role))
         words.append(f"lu.{role}={devices}")
