@@ -25,6 +25,8 @@ from .machine import DebianHost
 ROLL = ROOT / "fleet/roll.yml"
 # All hosts of a fleet, one after another
 PLAY_S = 3600
+# On these Ansible is a user who becomes root by sudo
+BY_SUDO = ("host2",)
 CONNECT_S, REACH_S, WATCH_S = 20, 600, 60
 TASK = re.compile(r"^TASK \[(?:liveupdate : )?(.*?)\] \**$")
 RESULT = re.compile(r"^(ok|changed|fatal|skipping): \[(\w+)\]")
@@ -80,12 +82,13 @@ class Playbook:
         self.private = tempfile.TemporaryDirectory(prefix="fleet-")
         known = Path(self.private.name) / "known"
         said = {"all": {"vars": {
-            "ansible_user": "root", "ansible_timeout": round(CONNECT_S * slowness()),
+            "ansible_timeout": round(CONNECT_S * slowness()),
             "ansible_ssh_common_args": f"-F none -o StrictHostKeyChecking=no -o LogLevel=ERROR "
                                        f"-o UserKnownHostsFile={known}",
             "liveupdate_reach_seconds": round(REACH_S * slowness()),
             "liveupdate_watch_seconds": round(WATCH_S * slowness()),
-        }, "hosts": {name: {"ansible_host": "127.0.0.1", "ansible_port": host.port,
+        }, "hosts": {name: {"ansible_user": "admin" if name in BY_SUDO else "root",
+                            "ansible_host": "127.0.0.1", "ansible_port": host.port,
                             "ansible_ssh_private_key_file": str(host.key)}
                      for name, host in hosts.items()}}}
         self.inventory.write_text(json.dumps(said, indent=1) + "\n")
