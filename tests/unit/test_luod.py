@@ -466,6 +466,7 @@ class InTheWay(Kernel):
 
     def test_out_of_file_descriptors(self):
         self.start("--clients=100", most_files=40)
+        self.idle()
         first = self.client()
         kept = self.session(first, CREATE, "vm1")
         others = [self.client() for _ in range(60)]
