@@ -5,13 +5,26 @@ import re
 import time
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from host.base import RigError, slowness
+from host.base import RigError, shown, slowness
 
 from .machine import DebianHost
 
 WAIT_S = 600
 LINE = re.compile(r"guest: id (\w+) up (\d+) clock (\d+\.\d+) set (\d+) reads (\d+) writes (\d+) "
                   r"bad (\d+) frames (\d+) gaps (\d+)")
+
+# What of a guest that hangs can be seen: its threads, its CPUs twice, its interrupts
+LOOK = r"""
+for pid in $(pgrep -f -- "-name {name} "); do
+	grep -H . /proc/$pid/task/*/stat /proc/$pid/task/*/wchan
+done
+for what in "info status" "info registers -a" "info registers -a" "info lapic" "info pic" "info kvm"; do
+	echo "== $what"
+	printf '%s' '{{"execute": "qmp_capabilities"}}' '{{"execute": "human-monitor-command",
+		"arguments": {{"command-line": "'"$what"'"}}}}' | socat -t 5 - UNIX:/run/lu-qemu/{name}.qmp
+done
+grep -E 'vfio|LOC' /proc/interrupts
+"""
 
 
 class Seen(NamedTuple):
@@ -73,8 +86,10 @@ class Guest:
             if now and enough(now):
                 return now
             time.sleep(1)
+        where = self.host.folder / f"{self.name}-hung.txt"
+        where.write_text(self.host.ssh(LOOK.format(name=self.name)).stdout)
         raise RigError(f"The guest {self.name} does not go on: {now or 'it says nothing'}. "
-                       f"{self.said()}")
+                       f"{self.said()} See {shown(where)}.")
 
     def said(self, boot: int = 0) -> str:
         """What its service has written in this boot, or one before."""
