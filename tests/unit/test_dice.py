@@ -24,6 +24,10 @@ class Dice(unittest.TestCase):
         self.assertEqual(dice.roll(7), dice.roll(7))
         self.assertGreater(len({s.args() for s in self.stories}), len(SEEDS) * 9 // 10)
         self.assertEqual({s.mode for s in self.stories}, set(dice.MODES))
+        machines = [s.made for s in self.stories]
+        self.assertTrue(any(m.shared for m in machines) and any(m.nobodys for m in machines))
+        for kind in "x3130-upstream", "00:09.1":
+            self.assertTrue(any(kind in line for m in machines for line in m.lines), kind)
 
     def test_guest_knows_all_events(self):
         source = (VM_DIR / "guest/steps/events.c").read_text()

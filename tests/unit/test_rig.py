@@ -96,6 +96,7 @@ class Tsc(unittest.TestCase):
         with unittest.mock.patch.object(tsc, "khz", lambda: 2596146):
             self.assertEqual(tsc.words(machine.load("q35-intel")), ["tsc_early_khz=2596146"])
             self.assertEqual(tsc.words(machine.load("q35-intel-count-bare")), [])
+            self.assertIn("tsc_early_khz=2596146", runner.words_for(machine.load("q35-intel")))
         with unittest.mock.patch.object(tsc, "khz", lambda: 0):
             self.assertEqual(tsc.words(machine.load("q35-intel")), [])
 
@@ -732,6 +733,8 @@ class Splats(unittest.TestCase):
         self.assertEqual(self.scan(log, r"demo acquire lock: \(a\) ## known"), [])
         self.assertEqual(len(self.scan(log, r"demo acquire lock: \(b\) ## known")), 2)
         self.assertEqual(self.scan(log + "[2.0] Oops\n", r"demo lock: \(a\) ## known"), ["[2.0] Oops"])
+        beside = log.replace("[1.3]", "[1.2] BUG: KASAN\n[1.3]")
+        self.assertEqual(self.scan(beside, r"demo lock: \(a\) ## known"), ["[1.2] BUG: KASAN"])
         cut = log.replace("</TASK>", "")
         self.assertEqual(len(self.scan(cut, r"demo lock: \(a\) ## known")), 2)
 

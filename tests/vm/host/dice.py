@@ -32,7 +32,7 @@ class Place(NamedTuple):
     """Where a device can be."""
     bdf: str
     bus: str = ""
-    shares: str = ""    # with what is next to it, its IOMMU group
+    shares: bool = False    # its IOMMU group
 
     def line(self, kind: str, role: str) -> str:
         words = [kind, role, self.bdf]
@@ -102,7 +102,8 @@ class Story(NamedTuple):
 
 
 def _switch(port: str, bus: int) -> List[str]:
-    """Behind a port, with two ports of its own. It is the machine's first 'device'."""
+    """Behind a port, with two ports of its own. Nothing else there is a 'device', which
+    are numbered."""
     down = "xio3130-downstream,bus=device0"
     return [f"device other {bus:02x}:00.0 x3130-upstream,bus={port}",
             f"device other {bus + 1:02x}:00.0 {down},chassis=11,slot=11",
@@ -110,8 +111,8 @@ def _switch(port: str, bus: int) -> List[str]:
 
 
 def _places(rng: random.Random) -> Tuple[List[str], List[List[Place]]]:
-    """Ports and a switch, and where there is room for devices; those in one list go
-    to one VM, as nobody can tell them apart."""
+    """Ports and a switch, and where there is room for devices; those in one list share
+    an IOMMU group, and go to one VM."""
     ports = list(PORTS[:rng.randrange(len(PORTS) + 1)])
     lines = [f"port rp{n} {addr}.0" for n, addr in enumerate(ports, start=1)]
     room = [[Place(f"{n:02x}:00.0", f"rp{n}")] for n in range(1, len(ports) + 1)]
@@ -119,9 +120,9 @@ def _places(rng: random.Random) -> Tuple[List[str], List[List[Place]]]:
     if ports and rng.random() < 0.15:
         last = len(ports)
         lines += _switch(f"rp{last}", last)
-        room[last - 1] = [Place(f"{last + n + 1:02x}:00.0", f"device{n}", "switch") for n in (1, 2)]
+        room[last - 1] = [Place(f"{last + n + 1:02x}:00.0", f"device{n}", True) for n in (1, 2)]
     if rng.random() < 0.15:
-        room[-1] = [Place(f"00:{ROOM_ON_ROOT[-1]}.{n}", "", "slot") for n in (0, 1)]
+        room[-1] = [Place(f"00:{ROOM_ON_ROOT[-1]}.{n}", "", True) for n in (0, 1)]
     rng.shuffle(room)
     return lines, room
 

@@ -26,7 +26,8 @@ nic is an e1000e card, vnet a virtio one; both receive frames. With ats it asks
 for translations ahead and keeps them: that takes a root port above it, as QEMU
 makes a PCI Express device of it only there, and
 "option -global intel-iommu.device-iotlb=on". With pf it is a virtual function of
-the vnet there, which comes into being when the first kernel asks for it.
+the vnet there, which comes into being when the first kernel asks for it. What is nic or
+nvme may be several functions of one slot, of which none can be found without the first.
 
 ROLE is kept, intruder or other. BDF is where the guest sees the device; behind
 a root port the bus number is the one the firmware hands out.

@@ -5,8 +5,8 @@ it emulates.
 A kernel finds that out when it boots, by a timer that it looks at for some milliseconds.
 Where the emulator has to wait for a processor at that moment it comes out wrong, and the
 clock of that kernel then goes up to thirty times too fast: "tsc: PIT calibration deviates
-from HPET". So it is told. It compares that with the HPET for a second later on, and goes by
-what it finds if that is within one percent.
+from HPET". So the kernel is told. Later it compares what it was told with the HPET for a
+second, and goes by what it finds if that is within one percent.
 """
 
 import ctypes

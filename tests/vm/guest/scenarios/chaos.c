@@ -70,7 +70,7 @@ static unsigned int vms, devices, nobodys, step;
 static char bdf[2 * DEVICES_MAX][BDF_BYTES];
 static unsigned int owner[DEVICES_MAX];
 static bool pulled[DEVICES_MAX];
-/* Something happened to what is nobody's: it has other tables now, or none */
+/* A device that takes no part may have other tables now, or none: no count */
 static bool disturbed;
 
 static const char *step_name(const char *what)
@@ -305,31 +305,27 @@ static void take(unsigned int i)
 	p->phase = PHASE_OWNED;
 }
 
-static bool give_tables(unsigned int i)
+static void attach(unsigned int i)
 {
 	struct party *p = &parties[i];
 
 	if (p->phase != PHASE_OWNED || p->attached)
-		return p->attached;
+		return;
 	/* All its cards may have been pulled */
 	p->attached = !p->vm.devices ||
 		      (!lost(step_name("remap"), vm_remap(&p->vm)) &&
 		       !lost(step_name("swap"), vm_attach(&p->vm, p->vm.hwpt)));
-	return p->attached;
-}
-
-static void attach(unsigned int i)
-{
-	give_tables(i);
 }
 
 static void swap(unsigned int i)
 {
 	struct party *p = &parties[i];
 
-	if (p->phase != PHASE_OWNED || !give_tables(i))
+	if (p->phase != PHASE_OWNED)
 		return;
-	if (lost(step_name("destroy"), vm_destroy_restored(&p->vm)))
+	attach(i);
+	if (!p->attached ||
+	    lost(step_name("destroy"), vm_destroy_restored(&p->vm)))
 		return;
 	if (check_rc(step_name("finish"), vm_finish(&p->vm), 0))
 		p->phase = PHASE_DONE;
