@@ -41,6 +41,7 @@ class Guests(Story):
         super().__init__(host, say)
         self.web1 = Guest(host, "web1")
         self.web2 = Guest(host, "web2", has_drive=False)
+        self.reported: Dict[str, object] = {}
 
     def story(self, times: int) -> None:
         raise NotImplementedError
@@ -76,8 +77,8 @@ class Guests(Story):
         self.check(f"{tag}-frames", after.frames > before.frames and not after.gaps,
                    f"{after.frames - before.frames} more frames, {after.gaps} times some were lost")
 
-    def jump(self, nth: int) -> None:
-        jump = self.host.jump(f"luctl update {self.image}")
+    def jump(self, nth: int, options: str = "") -> None:
+        jump = self.host.jump(f"luctl update {options} {self.image}")
         self.say(f"update {nth}: {jump.reached:.1f} s until ssh answers, {jump.up:.1f} s until all is up")
         count = self.host.run("systemctl show --value -p KExecCount")
         self.check(f"kexec-count-{nth}", count == str(nth), count)
@@ -129,12 +130,16 @@ class Guests(Story):
         late = sum(start <= ns < end for ns in moved.answers)
         self.check(f"{tag}-kept", kept > 0, f"{kept} frames were sent to it meanwhile, {late} answered")
 
-    def load_by_hand(self) -> None:
+    @property
+    def initrd(self) -> str:
+        return self.image.replace("vmlinuz-", "initrd.img-")
+
+    def load_by_hand(self, *more: str) -> None:
         """As kexec -s does: for a kernel that luctl rightly refuses."""
-        initrd = self.image.replace("vmlinuz-", "initrd.img-")
-        line = self.host.run("cat /proc/cmdline")
+        line = " ".join([self.host.run("cat /proc/cmdline"), *more])
         self.host.run(f"echo {shlex.quote(LOAD_C)} | gcc -D_GNU_SOURCE -xc -o /tmp/load - && "
-                      f"/tmp/load {self.image} {initrd} {shlex.quote(line)}")
+                      f"/tmp/load {self.image} {self.initrd} {shlex.quote(line)}")
 
     def report(self, what: Dict[str, object]) -> None:
-        (self.host.folder / "report.json").write_text(json.dumps(what, indent=2) + "\n")
+        self.reported.update(what)
+        (self.host.folder / "report.json").write_text(json.dumps(self.reported, indent=2) + "\n")
