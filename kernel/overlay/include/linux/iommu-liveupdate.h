@@ -101,6 +101,7 @@ enum iommu_lu_state {
  * @found:       In the new kernel, its unit had an entry of its source ID
  * @linked:      In the new kernel, dev->iommu->lu points or has pointed here
  * @dev:         In the new kernel, the device for which that is so now
+ * @returns_to:  In the new kernel, the restored domain that it left for a reset
  * @entries_left: In the new kernel, live entries that say what they would be made
  *               to say, and so were not written
  * @entries_written: In the new kernel, how often one was written
@@ -115,6 +116,7 @@ struct iommu_lu_device {
 	bool found;
 	bool linked;
 	struct device *dev;
+	struct iommu_lu_domain *returns_to;
 	unsigned int entries_left;
 	unsigned int entries_written;
 	struct rcu_head rcu;
@@ -149,6 +151,7 @@ struct iommu_lu_attachment {
  * @owner:   The iommufd that may take over devices on it, in the new kernel
  * @devices: In the old kernel, attachments to it. In the new one, those whose
  *           device has not been found.
+ * @resets:  In the new kernel, devices that come back to it after a reset
  * @used:    In the new kernel, there is an attachment that names it
  * @proven:  In the new kernel, and a unit's entry leads to its table
  * @checked: In the new kernel, its driver has nothing to say against its payload
@@ -167,6 +170,7 @@ struct iommu_lu_domain {
 	enum iommu_lu_state state;
 	void *owner;
 	unsigned int devices;
+	unsigned int resets;
 	bool used;
 	bool proven;
 	bool checked;
@@ -372,6 +376,8 @@ struct iommu_domain *iommu_lu_attach_restored(struct device *dev,
 					      const struct list_head *group);
 bool iommu_lu_attach_skipped(struct device *dev, struct iommu_domain *domain);
 bool iommu_lu_unblock(struct device *dev);
+void iommu_lu_reset_begins(struct device *dev, struct iommu_domain *domain);
+void iommu_lu_reset_ends(struct device *dev);
 bool iommu_lu_domain_kept(struct iommu_domain *domain);
 bool iommu_lu_domain_restored(struct iommu_domain *domain);
 bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain);
@@ -457,6 +463,15 @@ static inline bool iommu_lu_attach_skipped(struct device *dev,
 static inline bool iommu_lu_unblock(struct device *dev)
 {
 	return false;
+}
+
+static inline void iommu_lu_reset_begins(struct device *dev,
+					 struct iommu_domain *domain)
+{
+}
+
+static inline void iommu_lu_reset_ends(struct device *dev)
+{
 }
 
 static inline bool iommu_lu_domain_kept(struct iommu_domain *domain)

@@ -312,7 +312,7 @@ void iommufd_lu_hwpt_destroy(struct iommufd_hwpt_paging *hwpt)
 	guard(mutex)(&lu->lock);
 	if (hwpt->lu->restored) {
 		/* Better lose it than free a table that is walked */
-		if (WARN_ON(iommu_lu_release_domain(hwpt->common.domain))) {
+		if (iommu_lu_release_domain(hwpt->common.domain)) {
 			forget_hwpt(hwpt->common.domain);
 			hwpt->common.domain = NULL;
 		}

@@ -314,6 +314,27 @@ static void free_tables(struct iommu_lu_pages *tables)
 	iommu_lu_pages_free(tables);
 }
 
+/**
+ * iommu_lu_in_domain_used - Is a device attached to a restored domain?
+ * @in:     The handover
+ * @domain: The domain
+ *
+ * Its driver does not know of a device that is on no domain only while it is
+ * reset.
+ *
+ * Context: With the lock of the handover held; else a device that leaves for a
+ * reset, or is back from one, could be missed in both places.
+ * Return: true when there is one, or one comes back after its reset.
+ */
+bool iommu_lu_in_domain_used(struct iommu_lu_in *in,
+			     struct iommu_domain *domain)
+{
+	lockdep_assert_held(&in->lock);
+
+	return domain->lu->resets ||
+	       iommu_lu_domain_ops(domain)->domain_in_use(domain);
+}
+
 static int release(struct iommu_lu_in *in, struct iommu_domain *domain,
 		   struct iommu_lu_pages *tables)
 {
@@ -322,7 +343,7 @@ static int release(struct iommu_lu_in *in, struct iommu_domain *domain,
 
 	lockdep_assert_held(&in->lock);
 
-	if (ops->domain_in_use(domain))
+	if (iommu_lu_in_domain_used(in, domain))
 		return -EBUSY;
 	iommu_lu_block_unseen(in, lu);
 	take_tables(in, lu, tables);
@@ -447,7 +468,8 @@ bool iommu_lu_record_in_use(u32 index)
 	if (!lu || !lu->ser)
 		return iommu_lu_any_pending(&iommu_lu_in);
 	return unit_pending(&iommu_lu_in, lu) ||
-	       (lu->domain && iommu_lu_domain_in_use(lu->domain));
+	       (lu->domain &&
+		iommu_lu_in_domain_used(&iommu_lu_in, lu->domain));
 }
 EXPORT_SYMBOL_GPL(iommu_lu_record_in_use);
 
@@ -477,11 +499,12 @@ EXPORT_SYMBOL_GPL(iommu_lu_abandon_record);
  * @domain: The domain
  *
  * Context: May sleep.
- * Return: true when there is one.
+ * Return: true when there is one, or one comes back after its reset.
  */
 bool iommu_lu_domain_in_use(struct iommu_domain *domain)
 {
-	return iommu_lu_domain_ops(domain)->domain_in_use(domain);
+	guard(mutex)(&iommu_lu_in.lock);
+	return iommu_lu_in_domain_used(&iommu_lu_in, domain);
 }
 EXPORT_SYMBOL_GPL(iommu_lu_domain_in_use);
 

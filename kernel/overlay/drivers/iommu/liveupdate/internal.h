@@ -162,6 +162,8 @@ iommu_lu_domain_instantiate(struct iommu_lu_in *in, struct iommu_lu_domain *lu);
 void iommu_lu_free_unclaimed(struct iommu_lu_in *in);
 int iommu_lu_in_release_domain(struct iommu_lu_in *in,
 			       struct iommu_domain *domain);
+bool iommu_lu_in_domain_used(struct iommu_lu_in *in,
+			     struct iommu_domain *domain);
 
 /* device.c */
 struct iommu_lu_device *iommu_lu_out_device(struct iommu_lu_out *out);

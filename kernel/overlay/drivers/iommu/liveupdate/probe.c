@@ -240,11 +240,20 @@ struct iommu_domain *iommu_lu_attach_restored(struct device *dev,
 	return att->domain->domain;
 }
 
-/* A device is like any other from now on */
-static void unlink_device(struct device *dev, struct iommu_lu_device *lu)
+static void end_reset(struct iommu_lu_device *lu)
 {
 	lockdep_assert_held(&iommu_lu_in.lock);
 
+	if (!lu->returns_to)
+		return;
+	lu->returns_to->resets--;
+	lu->returns_to = NULL;
+}
+
+/* A device is like any other from now on */
+static void unlink_device(struct device *dev, struct iommu_lu_device *lu)
+{
+	end_reset(lu);
 	WRITE_ONCE(lu->state, IOMMU_LU_FINISHED);
 	lu->dev = NULL;
 	WRITE_ONCE(dev->iommu->lu, NULL);
@@ -352,6 +361,47 @@ bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
 		return false;
 	unlink_device(dev, lu);
 	return iommu_lu_domain_restored(domain);
+}
+
+/**
+ * iommu_lu_reset_begins - A device is about to be blocked for a reset
+ * @dev:    The device
+ * @domain: What its group is attached to, and it will be again
+ *
+ * A restored domain must not be freed meanwhile. Of one that its owner attaches,
+ * the owner knows that it is in use; on this one the device has been from the start.
+ *
+ * Context: With group->mutex held, while the device is still attached.
+ */
+void iommu_lu_reset_begins(struct device *dev, struct iommu_domain *domain)
+{
+	struct iommu_lu_device *lu;
+
+	if (!iommu_lu_domain_restored(domain) || !iommu_lu_device_incoming(dev))
+		return;
+
+	guard(mutex)(&iommu_lu_in.lock);
+	lu = dev->iommu->lu;
+	if (!lu || lu->returns_to)
+		return;
+	lu->returns_to = domain->lu;
+	lu->returns_to->resets++;
+}
+
+/**
+ * iommu_lu_reset_ends - A device that was reset is attached again
+ * @dev: The device
+ *
+ * Context: With group->mutex held.
+ */
+void iommu_lu_reset_ends(struct device *dev)
+{
+	if (!iommu_lu_device_incoming(dev))
+		return;
+
+	guard(mutex)(&iommu_lu_in.lock);
+	if (dev->iommu->lu)
+		end_reset(dev->iommu->lu);
 }
 
 /* ---- Devices get their owner back ---------------------------------------- */
@@ -494,7 +544,7 @@ bool iommu_lu_orphans(void)
 		return true;
 	xa_for_each(&iommu_lu_in.domain_slots, i, lu)
 		if (lu->domain && !lu->owner &&
-		    iommu_lu_domain_in_use(lu->domain))
+		    iommu_lu_in_domain_used(&iommu_lu_in, lu->domain))
 			return true;
 	xa_for_each(&iommu_lu_in.device_slots, i, dev)
 		if (device_orphaned(dev))

@@ -365,6 +365,33 @@ static void driver_whole_test(struct kunit *test)
 	release(test, 2, true);
 }
 
+/* While a device is blocked for its reset, its driver does not know its domain */
+static void driver_reset_test(struct kunit *test)
+{
+	struct driver_test *dt = test->priv;
+	struct device *dev = &dt->dev[2].pdev.dev;
+	struct iommu_domain *domain;
+
+	read_all(test);
+	adopt_all(test);
+	KUNIT_EXPECT_NULL(test, attach(dt, 2));
+	domain = in_domain(dt, 2)->domain;
+	KUNIT_ASSERT_NOT_NULL(test, domain);
+	dev->iommu->lu = in_device(dt, 2);
+
+	iommu_lu_reset_begins(dev, domain);
+	to_td_domain(domain)->attached = 0;
+	KUNIT_EXPECT_EQ(test, iommu_lu_in_release_domain(&dt->in, domain),
+			-EBUSY);
+	KUNIT_EXPECT_FALSE(test, to_td_domain(domain)->released);
+	to_td_domain(domain)->attached = 1;
+	iommu_lu_reset_ends(dev);
+	KUNIT_EXPECT_EQ(test, in_domain(dt, 2)->resets, 0);
+	dev->iommu->lu = NULL;
+	if (!to_td_domain(domain)->released)
+		release(test, 2, true);
+}
+
 /* A table entry leads to a live table, a record, a page of a file */
 static void driver_odd_test(struct kunit *test)
 {
@@ -600,6 +627,7 @@ static void td_exit(struct kunit *test)
 
 static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(driver_whole_test),
+	KUNIT_CASE(driver_reset_test),
 	KUNIT_CASE(driver_odd_test),
 	KUNIT_CASE(driver_twice_test),
 	KUNIT_CASE(driver_two_owners_test),
