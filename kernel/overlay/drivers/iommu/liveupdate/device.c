@@ -404,6 +404,18 @@ bool iommu_lu_device_incoming(struct device *dev)
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_incoming);
 
+/**
+ * iommu_lu_device_rejected - Did a device come over, and is not to be attached?
+ * @dev: The device
+ *
+ * Context: Any. With group->mutex held a rejected one stays what it is.
+ * Return: true until it was reset, and is attached like any other.
+ */
+bool iommu_lu_device_rejected(struct device *dev)
+{
+	return state_between(dev, IOMMU_LU_REJECTED, IOMMU_LU_REJECTED);
+}
+
 /* With group->mutex held, so the domain is not freed meanwhile */
 static int see_restored(struct device *dev, void *data)
 {

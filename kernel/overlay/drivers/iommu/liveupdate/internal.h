@@ -176,6 +176,8 @@ int iommu_lu_out_attachment(struct iommu_lu_out *out,
 			    struct iommu_lu_device *lu, struct device *dev,
 			    struct iommu_domain *domain, u32 pasid);
 
+bool iommu_lu_device_rejected(struct device *dev);
+
 #if IS_ENABLED(CONFIG_KUNIT)
 struct iommu_domain *iommu_lu_attached_to(struct device *dev);
 #endif

@@ -304,11 +304,9 @@ bool iommu_lu_attach_skipped(struct device *dev, struct iommu_domain *domain)
 	/* No kept device has direct mappings: such a one never came over */
 	if (dev->iommu->require_direct)
 		return false;
-	if (!dev->iommu->lu)
+	if (!READ_ONCE(dev->iommu->lu))
 		return iommu_lu_domain_restored(domain);
-	if (dev->iommu->lu->state != IOMMU_LU_REJECTED)
-		return false;
-	return !iommu_lu_unblock(dev);
+	return iommu_lu_device_rejected(dev) && !iommu_lu_unblock(dev);
 }
 
 /**
@@ -324,11 +322,13 @@ void iommu_lu_forget_device(struct device *dev)
 {
 	struct iommu_lu_device *lu;
 
-	if (!dev->iommu->lu)
+	if (!READ_ONCE(dev->iommu->lu))
 		return;
 
 	guard(mutex)(&iommu_lu_in.lock);
 	lu = dev->iommu->lu;
+	if (!lu)
+		return;
 	if (lu->state == IOMMU_LU_INCOMING) {
 		reject_and_block(lu, "it cannot be probed");
 		pci_liveupdate_rejected(to_pci_dev(dev));
