@@ -103,8 +103,14 @@ static int amd_lu_domain_runs(struct iommu_domain *domain, u64 iova, u64 len,
 static void amd_lu_domain_clear(struct iommu_domain *domain, u64 iova, u64 len)
 {
 	struct protection_domain *pdom = to_pdomain(domain);
+	int ret;
 
-	WARN_ON(pt_iommu_amdv1_clear(&pdom->amdv1, iova, len));
+	/* Not preserved itself, when another domain with the same maps is */
+	if (pdom->pd_mode == PD_MODE_V2)
+		ret = pt_iommu_x86_64_clear(&pdom->amdv2, iova, len);
+	else
+		ret = pt_iommu_amdv1_clear(&pdom->amdv1, iova, len);
+	WARN_ON(ret);
 	guard(spinlock_irqsave)(&pdom->lock);
 	amd_iommu_domain_flush_pages(pdom, iova, iova + len - 1, 0);
 }
