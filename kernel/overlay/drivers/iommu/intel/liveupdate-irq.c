@@ -140,16 +140,10 @@ static void stop_function(u8 bus, u8 slot, u8 func)
 
 static void stop_slot(u8 bus, u8 slot)
 {
-	unsigned int functions = 1;
-
-	for (unsigned int func = 0; func < functions; func++) {
-		if (read_pci_config_16(bus, slot, func, PCI_VENDOR_ID) == 0xffff)
-			continue;
-		if (!func && read_pci_config_byte(bus, slot, 0, PCI_HEADER_TYPE) &
-			     PCI_HEADER_TYPE_MFD)
-			functions = 8;
-		stop_function(bus, slot, func);
-	}
+	/* A virtual function has no vendor, and need not have a function 0 beside it */
+	for (unsigned int func = 0; func < 8; func++)
+		if (read_pci_config(bus, slot, func, PCI_CLASS_REVISION) != ~0U)
+			stop_function(bus, slot, func);
 }
 
 /**
