@@ -375,7 +375,8 @@ void iommu_lu_probe_device(struct device *dev, const struct list_head *group);
 struct iommu_domain *iommu_lu_attach_restored(struct device *dev,
 					      const struct list_head *group);
 bool iommu_lu_attach_skipped(struct device *dev, struct iommu_domain *domain);
-bool iommu_lu_unblock(struct device *dev);
+bool iommu_lu_may_unblock(struct device *dev);
+void iommu_lu_attached(struct device *dev, struct iommu_domain *domain);
 void iommu_lu_reset_begins(struct device *dev, struct iommu_domain *domain);
 void iommu_lu_reset_ends(struct device *dev);
 bool iommu_lu_domain_kept(struct iommu_domain *domain);
@@ -460,9 +461,14 @@ static inline bool iommu_lu_attach_skipped(struct device *dev,
 	return false;
 }
 
-static inline bool iommu_lu_unblock(struct device *dev)
+static inline bool iommu_lu_may_unblock(struct device *dev)
 {
 	return false;
+}
+
+static inline void iommu_lu_attached(struct device *dev,
+				     struct iommu_domain *domain)
+{
 }
 
 static inline void iommu_lu_reset_begins(struct device *dev,

@@ -263,27 +263,35 @@ static void unlink_device(struct device *dev, struct iommu_lu_device *lu)
 }
 
 /**
- * iommu_lu_unblock - May a device that was rejected be attached at last?
+ * iommu_lu_may_unblock - May a device that was rejected be attached at last?
  * @dev: The device
  *
  * Context: With group->mutex held.
- * Return: true once, when it was reset since: it is attached to nothing then, and
- * like any other.
+ * Return: true when it was reset since, and is still attached to nothing.
  */
-bool iommu_lu_unblock(struct device *dev)
+bool iommu_lu_may_unblock(struct device *dev)
 {
-	struct iommu_lu_device *lu;
+	return iommu_lu_device_rejected(dev) &&
+	       !pci_liveupdate_reset_due(to_pci_dev(dev));
+}
 
-	if (!READ_ONCE(dev->iommu->lu))
-		return false;
+/**
+ * iommu_lu_attached - A device was attached
+ * @dev:    The device
+ * @domain: What to
+ *
+ * One that was rejected and reset is like any other now, and was not before: an
+ * attach can fail, and its driver must not start with the device still blocked.
+ *
+ * Context: With group->mutex held.
+ */
+void iommu_lu_attached(struct device *dev, struct iommu_domain *domain)
+{
+	if (domain->type == IOMMU_DOMAIN_BLOCKED || !iommu_lu_may_unblock(dev))
+		return;
 
 	guard(mutex)(&iommu_lu_in.lock);
-	lu = dev->iommu->lu;
-	if (!lu || lu->state != IOMMU_LU_REJECTED ||
-	    pci_liveupdate_reset_due(to_pci_dev(dev)))
-		return false;
-	unlink_device(dev, lu);
-	return true;
+	unlink_device(dev, dev->iommu->lu);
 }
 
 /**
@@ -306,7 +314,7 @@ bool iommu_lu_attach_skipped(struct device *dev, struct iommu_domain *domain)
 		return false;
 	if (!READ_ONCE(dev->iommu->lu))
 		return iommu_lu_domain_restored(domain);
-	return iommu_lu_device_rejected(dev) && !iommu_lu_unblock(dev);
+	return iommu_lu_device_rejected(dev) && !iommu_lu_may_unblock(dev);
 }
 
 /**
