@@ -344,6 +344,21 @@ void iommu_lu_forget_device(struct device *dev)
 	unlink_device(dev, lu);
 }
 
+/* Is another device of its group on what that came over with? */
+static bool group_stays(struct device *dev)
+{
+	struct iommu_lu_device *other;
+	unsigned long i;
+
+	lockdep_assert_held(&iommu_lu_in.lock);
+
+	xa_for_each(&iommu_lu_in.device_slots, i, other)
+		if (other->dev && other->state != IOMMU_LU_REJECTED &&
+		    other->dev->iommu_group == dev->iommu_group)
+			return true;
+	return false;
+}
+
 /**
  * iommu_lu_remove_device - A device goes away
  * @dev:    The device
@@ -352,9 +367,9 @@ void iommu_lu_forget_device(struct device *dev)
  * What comes back in its place is another device.
  *
  * Context: With group->mutex held.
- * Return: true when its group is on a restored domain: when it was alone in there,
- * nothing is attached to that any more. The driver blocks the device when it
- * releases it.
+ * Return: true when its group is on a restored domain, and it was the last to which
+ * that is attached: what has joined the group later was not. The driver blocks the
+ * device when it releases it.
  */
 bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
 {
@@ -368,7 +383,7 @@ bool iommu_lu_remove_device(struct device *dev, struct iommu_domain *domain)
 	if (!lu || lu->state == IOMMU_LU_PRESERVED)
 		return false;
 	unlink_device(dev, lu);
-	return iommu_lu_domain_restored(domain);
+	return iommu_lu_domain_restored(domain) && !group_stays(dev);
 }
 
 /**
