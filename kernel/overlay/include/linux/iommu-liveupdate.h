@@ -48,9 +48,9 @@ struct iommu_lu_pages {
  * @iommu:    The IOMMU. In the new kernel set when its driver adopts it.
  * @index:    Slot of the record
  * @ser:      The record
- * @pages:    In the old kernel, its list of pages
+ * @pages:    Its list of pages; in the new kernel as it was handed over
  * @link:     In the old kernel, all units
- * @users:    In the old kernel, what keeps it: attachments, and domains that
+ * @users:    In the old kernel, what keeps it: devices, and domains that
  *            belong to it
  * @rejected: In the new kernel, its record cannot be trusted
  * @settled:  In the new kernel, its driver has it in hand
