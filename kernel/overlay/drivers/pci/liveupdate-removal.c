@@ -145,7 +145,8 @@ static bool mark_going(struct pci_dev *pdev)
 {
 	unsigned long key = pci_lu_key_of(pdev);
 
-	if (xa_cmpxchg(&going, key, NULL, pdev, GFP_KERNEL))
+	/* Without a mark nobody would remove what is put off */
+	if (xa_cmpxchg(&going, key, NULL, pdev, GFP_KERNEL | __GFP_NOFAIL))
 		return false;
 	pci_dev_get(pdev);
 	return true;
@@ -161,8 +162,12 @@ static bool mark_going(struct pci_dev *pdev)
  */
 bool pci_liveupdate_put_off_removal(struct pci_dev *pdev)
 {
-	bool marked = mark_going(pdev);
+	bool marked;
 
+	/* Nobody would take the mark away again */
+	if (test_bit(PCI_DEV_REMOVED, &pdev->priv_flags))
+		return false;
+	marked = mark_going(pdev);
 	/* Pairs with that in pci_lu_going() */
 	smp_mb();
 	if (!any_waits(pdev))
