@@ -349,13 +349,14 @@ EXPORT_SYMBOL_GPL(iommu_lu_freeze_device);
 static bool state_between(struct device *dev, enum iommu_lu_state first,
 			  enum iommu_lu_state last)
 {
+	struct dev_iommu *iommu = READ_ONCE(dev->iommu);
 	struct iommu_lu_device *lu;
 	enum iommu_lu_state state;
 
-	if (!dev->iommu)
+	if (!iommu)
 		return false;
 	guard(rcu)();
-	lu = READ_ONCE(dev->iommu->lu);
+	lu = READ_ONCE(iommu->lu);
 	if (!lu)
 		return false;
 	state = READ_ONCE(lu->state);
@@ -433,7 +434,17 @@ static int see_restored(struct device *dev, void *data)
  */
 bool iommu_lu_device_live(struct device *dev)
 {
-	return iommu_lu_device_incoming(dev) &&
-	       iommu_group_for_each_dev(dev->iommu_group, NULL, see_restored);
+	struct iommu_group *group;
+	bool live;
+
+	if (!iommu_lu_device_incoming(dev))
+		return false;
+	/* It may be on its way out */
+	group = iommu_group_get(dev);
+	if (!group)
+		return false;
+	live = iommu_group_for_each_dev(group, NULL, see_restored);
+	iommu_group_put(group);
+	return live;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_live);

@@ -514,6 +514,14 @@ struct device *iommu_lu_get_device(u32 segment, u16 rid)
 }
 EXPORT_SYMBOL_GPL(iommu_lu_get_device);
 
+/* Of a device that may be on its way out, whose dev->iommu can be freed meanwhile */
+static struct iommu_lu_device *linked_record(struct device *dev)
+{
+	struct iommu_lu_device *lu = record_of(dev);
+
+	return lu && lu->dev == dev ? lu : NULL;
+}
+
 /**
  * iommu_lu_device_of - Is a device the one that a user has preserved?
  * @dev:  The device
@@ -527,9 +535,8 @@ bool iommu_lu_device_of(struct device *dev, phys_addr_t user)
 	struct iommu_lu_device *lu;
 
 	guard(mutex)(&iommu_lu_in.lock);
-	lu = dev->iommu ? dev->iommu->lu : NULL;
-	return lu && lu->state != IOMMU_LU_PRESERVED && lu->ser &&
-	       lu->ser->user == user;
+	lu = linked_record(dev);
+	return lu && lu->ser->user == user;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_of);
 
@@ -587,9 +594,8 @@ void iommu_lu_finish_device(struct device *dev)
 	struct iommu_lu_device *lu;
 
 	guard(mutex)(&iommu_lu_in.lock);
-	lu = dev->iommu ? dev->iommu->lu : NULL;
-	if (lu && lu->state != IOMMU_LU_PRESERVED &&
-	    lu->state != IOMMU_LU_REJECTED) {
+	lu = linked_record(dev);
+	if (lu && lu->state != IOMMU_LU_REJECTED) {
 		unlink_device(dev, lu);
 		pci_liveupdate_finish(to_pci_dev(dev));
 	}
