@@ -120,13 +120,16 @@ enum lu_direction {
  * Looks, in this order, among the files that systemd has passed to the process
  * (LUOSession=, or its file descriptor store), at the keeper luod(8), and at
  * /dev/liveupdate, which takes CAP_SYS_ADMIN or leave to open it. A new session
- * is made by luod or the kernel if none was passed.
+ * is made by luod or the kernel if none was passed. Where luod does not run, what it
+ * has made for this user in the kernel before is found at /dev/liveupdate as well.
  *
  * Return: 0, or -errno:
  * -ENOENT: LU_IN, and there is none of that name anywhere
  * -EEXIST: LU_OUT, and there is one of that name
  * -EBUSY: somebody has it, or kept /dev/liveupdate open for 5 seconds
  * -EACCES: none of the three is open to this user
+ * others: LU_IN, and luod is there and could not say; it is not known whether there
+ * is one, so ask again
  */
 int lu_session_acquire(const char *name, enum lu_direction direction,
 		       struct lu_session **ret, struct lu_error *err);
@@ -172,7 +175,9 @@ enum lu_direction lu_session_direction(const struct lu_session *session);
  *
  * One that systemd has passed is kept by systemd already. Of others a copy goes
  * to the file descriptor store of the service (FileDescriptorStoreMax= and
- * FileDescriptorStorePreserve=yes) or to luod.
+ * FileDescriptorStorePreserve=yes) or to luod. That store outlives a kexec from
+ * systemd 261 on; a service that may run with an older one has none, or takes FDSTORE
+ * out of its environment.
  *
  * Return: 0, or -errno: -ENOTCONN there is no keeper (LU_WHY_NO_KEEPER)
  */

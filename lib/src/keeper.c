@@ -69,8 +69,12 @@ static int receive_reply(int sock, struct lu_broker_reply *reply, int *ret_fd)
 		.msg_control = control.room,
 		.msg_controllen = sizeof(control.room),
 	};
-	ssize_t got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	ssize_t got;
 
+	/* Signals end it, as it has a timeout. */
+	do
+		got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;
 	*ret_fd = -1;
@@ -198,7 +202,8 @@ static int has_store(void)
 static bool can_be_stored(const char *name)
 {
 	for (; *name; name++)
-		if ((unsigned char)*name < ' ' || *name == ':' || *name == 0x7f)
+		if ((unsigned char)*name < ' ' || (unsigned char)*name > '~' ||
+		    *name == ':')
 			return false;
 	return true;
 }
@@ -208,7 +213,7 @@ int lu_session_park(struct lu_session *session, struct lu_error *err)
 	char text[128];
 	int rc;
 
-	if (session->keeper != LUI_NOBODY)
+	if (session->keeper == LUI_SYSTEMD || session->keeper == LUI_LUOD)
 		return 0;
 	if (has_store()) {
 		const char *as = *session->stored ? session->stored :
@@ -216,7 +221,7 @@ int lu_session_park(struct lu_session *session, struct lu_error *err)
 
 		if (!can_be_stored(as))
 			return lui_fail(err, -EINVAL, LU_WHY_KEEPER, NULL,
-					"systemd keeps no session with a colon or a control character in its name");
+					"systemd keeps no session whose name has a colon or what is not printable ASCII");
 		snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s",
 			 as);
 		rc = notify(text, session->fd);
@@ -230,8 +235,8 @@ int lu_session_park(struct lu_session *session, struct lu_error *err)
 		return 0;
 	}
 	rc = luod_ask(LU_BROKER_PARK, session->name, session->fd, NULL, err);
-	if (!rc)
-		session->keeper = LUI_LUOD;
+	if (rc != -ENOTCONN)
+		session->keeper = rc ? LUI_PERHAPS_LUOD : LUI_LUOD;
 	return rc;
 }
 
@@ -279,7 +284,7 @@ int lu_session_unpark(struct lu_session *session, struct lu_error *err)
 			lui_fail(err, rc, LU_WHY_KEEPER, session->name,
 				 "systemd did not hear that session '%s' is not to be kept: %s",
 				 session->name, strerrordesc_np(-rc));
-	} else if (session->keeper == LUI_LUOD) {
+	} else if (session->keeper != LUI_NOBODY) {
 		rc = luod_ask(LU_BROKER_UNPARK, session->name, -1, NULL, err);
 	}
 	if (!rc)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #include "error.h"
 #include "plan.h"
@@ -73,6 +74,21 @@ static int check_kernel(const struct parts *p, struct lu_error *err)
 	return rc;
 }
 
+/* Its size goes into the map of the session. */
+static int check_memfd(const struct part_memfd *m, struct lu_error *err)
+{
+	struct stat is;
+
+	if (fstat(m->fd, &is))
+		return lui_fail_system(err, -errno, m->name, "memfd");
+	if ((uint64_t)is.st_size == m->bytes)
+		return 0;
+	return lui_fail(err, -EINVAL, LU_WHY_PLAN, m->name,
+			"'%s' has %" PRIu64
+			" bytes in the plan, and another size by now",
+			m->name, m->bytes);
+}
+
 int lu_plan_check(struct lu_plan *plan, struct lu_error *err)
 {
 	struct parts *p = &plan->parts;
@@ -83,6 +99,8 @@ int lu_plan_check(struct lu_plan *plan, struct lu_error *err)
 				"there is nothing in the plan");
 	rc = check_kernel(p, err);
 	rc = rc ? rc : check_maps(p, err);
+	for (unsigned int i = 0; !rc && i < p->memfds; i++)
+		rc = check_memfd(&p->memfd[i], err);
 	for (unsigned int i = 0; !rc && i < p->iommufds; i++)
 		rc = check_iommufd(p, i, err);
 	for (unsigned int i = 0; !rc && i < p->hwpts; i++)

@@ -107,6 +107,28 @@ static int called(int rc, const char *name, struct lu_session **ret)
 	return rc;
 }
 
+/* It has said so, does not run, or can have none of that name. */
+static bool luod_has_none(int luod)
+{
+	return luod == -ENOENT || luod == -ENOTCONN || luod == -EINVAL ||
+	       luod == -ENAMETOOLONG;
+}
+
+/* One that luod has made has another name there; it needs no luod to be found. */
+static int retrieve(const char *name, int luod, struct lu_session **ret,
+		    struct lu_error *err)
+{
+	char other[LU_NAME_BYTES];
+	int rc = lu_session_retrieve(name, ret, err);
+
+	if (rc != -ENOENT || luod != -ENOTCONN)
+		return rc;
+	if (snprintf(other, sizeof(other), "%lu.%s", (unsigned long)geteuid(),
+		     name) >= (int)sizeof(other))
+		return rc;
+	return lu_session_retrieve(other, ret, err);
+}
+
 int lu_session_acquire(const char *name, enum lu_direction direction,
 		       struct lu_session **ret, struct lu_error *err)
 {
@@ -124,9 +146,13 @@ int lu_session_acquire(const char *name, enum lu_direction direction,
 	if (luod != -ENOTCONN && direction == LU_OUT)
 		goto luod_failed;
 	rc = direction == LU_OUT ? lu_session_create(name, ret, err) :
-				   lu_session_retrieve(name, ret, err);
-	/* Where the node is not for everybody luod's answer is the better one. */
-	if (rc != -EACCES || luod == -ENOTCONN)
+				   retrieve(name, luod, ret, err);
+	/*
+	 * Where the node is not for everybody luod's answer is the better one. And
+	 * that there is none only luod can say, if it is there.
+	 */
+	if ((rc != -EACCES || luod == -ENOTCONN) &&
+	    (rc != -ENOENT || luod_has_none(luod)))
 		return rc;
 luod_failed:
 	if (err && err->size >= sizeof(of_luod)) {

@@ -4,8 +4,8 @@
 
 #include "liveupdate.h"
 
-/* Where a session came from, and who has a copy of it */
-enum lui_keeper { LUI_NOBODY, LUI_SYSTEMD, LUI_LUOD };
+/* Where a session came from, and who has a copy of it; luod may not have answered */
+enum lui_keeper { LUI_NOBODY, LUI_SYSTEMD, LUI_LUOD, LUI_PERHAPS_LUOD };
 
 struct lu_session {
 	int fd; /* -1 once it is closed by lu_plan_undo() */

@@ -376,6 +376,62 @@ static void luod_only_listens(void)
 	close(sock);
 }
 
+/* One that is there and cannot say must not pass for one that has nothing. */
+static void *answer_nonsense(void *arg)
+{
+	int sock = accept(*(int *)arg, NULL, NULL);
+	char request[512];
+
+	CHECK(recv(sock, request, sizeof(request), 0) > 0);
+	CHECK(send(sock, "?", 1, 0) == 1);
+	close(sock);
+	return NULL;
+}
+
+static void luod_cannot_say(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct sockaddr_un to;
+	struct lu_session *s = NULL;
+	pthread_t thread;
+	int sock = listener(&to, SOCK_SEQPACKET);
+
+	CHECK(!listen(sock, 1));
+	setenv("LUOD_SOCKET", to.sun_path, 1);
+	CHECK_RC(pthread_create(&thread, NULL, answer_nonsense, &sock), 0);
+	CHECK_RC(lu_session_acquire("vm", LU_IN, &s, &err), -EPROTO);
+	CHECK(!s && err.why == LU_WHY_KEEPER);
+	pthread_join(thread, NULL);
+	setenv("LUOD_SOCKET", "/nonexistent/luod", 1);
+	unlink(to.sun_path);
+	close(sock);
+}
+
+/* What luod has made in the kernel before is there without it, too. */
+static void luod_does_not_come_back(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	char name[LU_NAME_BYTES];
+	struct lu_session *s;
+	int memory = memfd_create("memory", MFD_CLOEXEC), kept;
+
+	CHECK(!ftruncate(memory, PAGE));
+	snprintf(name, sizeof(name), "%u.vm", geteuid());
+	CHECK_RC(lu_session_create(name, &s, &err), 0);
+	CHECK_RC(lu_session_preserve(s, memory, 7, &err), 0);
+	kept = dup(lu_session_fd(s));
+	lu_session_free(s);
+	close(memory);
+	standin_kexec();
+	close(kept);
+	CHECK_RC(lu_session_acquire("other", LU_IN, &s, &err), -ENOENT);
+	CHECK_RC(lu_session_acquire("vm", LU_IN, &s, &err), 0);
+	CHECK(!strcmp(lu_session_name(s), name));
+	close(lu_session_take(s, 7, &err));
+	CHECK_RC(lu_session_finish(s, &err), 0);
+	lu_session_free(s);
+}
+
 static void keeper_gone(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
@@ -427,6 +483,8 @@ const struct test session_tests[] = {
 	{ "store", store },
 	{ "store-finished", store_finished },
 	{ "luod-only-listens", luod_only_listens },
+	{ "luod-cannot-say", luod_cannot_say },
+	{ "luod-does-not-come-back", luod_does_not_come_back },
 	{ "keeper-gone", keeper_gone },
 	{ NULL, NULL },
 };
