@@ -13,9 +13,12 @@
 #include "command.h"
 #include "sysfs.h"
 
-/* A name in the first one hides the same in the second. */
-#define OF_ADMIN "/etc/luctl/check.d"
-#define OF_PACKAGES "/usr/lib/luctl/check.d"
+/* Of the administrator, of "make install", of packages; a name hides the same below. */
+static const char *const dirs[] = {
+	"/etc/luctl/check.d",
+	"/usr/local/lib/luctl/check.d",
+	"/usr/lib/luctl/check.d",
+};
 /* What one takes is unknown; this is long for a program that asks its guests. */
 #define OWNER_MS 60000
 
@@ -65,14 +68,22 @@ static void ask(struct check *c, const char *dir, const char *name)
 	free(path);
 }
 
-static void ask_all(struct check *c, const char *dir, const char *before)
+static bool is_hidden(unsigned int dir, const char *name)
+{
+	while (dir--)
+		if (sys_exists("%s/%s", dirs[dir], name))
+			return true;
+	return false;
+}
+
+static void ask_all(struct check *c, unsigned int dir)
 {
 	char **names;
-	int count = sys_names(&names, "%s", dir);
+	int count = sys_names(&names, "%s", dirs[dir]);
 
 	for (int i = 0; i < count; i++)
-		if (!before || !sys_exists("%s/%s", before, names[i]))
-			ask(c, dir, names[i]);
+		if (!is_hidden(dir, names[i]))
+			ask(c, dirs[dir], names[i]);
 	if (count >= 0)
 		names_free(names, count);
 }
@@ -81,8 +92,8 @@ void check_owners(struct check *c)
 {
 	unsigned int before = c->found.count;
 
-	ask_all(c, OF_ADMIN, NULL);
-	ask_all(c, OF_PACKAGES, OF_ADMIN);
+	for (unsigned int i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		ask_all(c, i);
 	if (c->found.count == before)
 		found(&c->found, FINE, "owners", "owners", NULL, NULL,
 		      "no owner has anything against it");

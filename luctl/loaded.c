@@ -98,6 +98,15 @@ static int make_folder(void)
 	return rc;
 }
 
+/* It is read again in another folder. */
+static void put_path(json_object *note, const char *key, const char *path)
+{
+	char *whole = path ? realpath(path, NULL) : NULL;
+
+	put_text(note, key, whole ? whole : path);
+	free(whole);
+}
+
 int loaded_note(const char *image, const char *initrd, const char *line)
 {
 	char *path = root_path(NOTE), id[64];
@@ -115,8 +124,8 @@ int loaded_note(const char *image, const char *initrd, const char *line)
 	boot_id(id, sizeof(id));
 	note = json_object_new_object();
 	put_text(note, "boot_id", id);
-	put_text(note, "image", image);
-	put_text(note, "initrd", initrd);
+	put_path(note, "image", image);
+	put_path(note, "initrd", initrd);
 	put_text(note, "cmdline", line);
 	rc = write_note(path, json_object_to_json_string(note));
 	json_object_put(note);

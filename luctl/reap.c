@@ -36,12 +36,33 @@ static void plan(const struct world *w, const struct session *s)
 	printf("and finish it. Nothing was changed.\n");
 }
 
+/*
+ * Who has it. luod does not count: it keeps a copy of what it has given to somebody,
+ * gives root one as well, and lets go of its own when that is finished. It may have
+ * one in its store, too.
+ */
+static const struct holder *owner_of(const struct world *w, const char *shown)
+{
+	const struct holder *h, *systemd = NULL, *other = NULL;
+	unsigned int at = 0;
+	bool luod = false;
+
+	while ((h = holder_next(&w->holders, HOLDS_SESSION, shown, &at))) {
+		if (!strcmp(h->comm, "luod"))
+			luod = true;
+		else if (h->pid == 1)
+			systemd = h;
+		else
+			other = h;
+	}
+	return other || luod ? other : systemd;
+}
+
 /* What stands against it, before it is touched; an exit code, 0 for nothing */
 static int look(const struct world *w, const char *shown, bool dry_run)
 {
 	const struct session *s = session_find(&w->sessions, shown);
-	const struct holder *h;
-	unsigned int at = 0;
+	const struct holder *h = owner_of(w, shown);
 	char *who;
 
 	if (w->sessions.error && dry_run) {
@@ -54,7 +75,6 @@ static int look(const struct world *w, const char *shown, bool dry_run)
 			 shown);
 		return EXIT_REFUSED;
 	}
-	h = holder_next(&w->holders, HOLDS_SESSION, shown, &at);
 	if (s && s->state == SESSION_OUTGOING) {
 		complain(
 			"%s is of this kernel: it ends when its owner closes it.",
@@ -84,7 +104,7 @@ static int reap(const char *name, int timeout_ms)
 	struct lu_guest *guest;
 	int rc;
 
-	rc = lu_session_retrieve(name, &session, &e);
+	rc = lu_session_acquire(name, LU_IN, &session, &e);
 	if (rc)
 		return tell_error(&e, rc);
 	rc = lu_guest_open(session, &guest, &e);

@@ -6,7 +6,8 @@
  * devices at work all the time.
  *
  * What luod alone has goes with it when it is killed: that is tried first, with a
- * session of its own.
+ * session of its own. And root ends one that nobody wants any more, though luod has
+ * a copy.
  */
 #include <errno.h>
 #include <signal.h>
@@ -20,6 +21,7 @@
 
 #include "library.h"
 #include "luod.h"
+#include "operator.h"
 #include "owner.h"
 #include "reap.h"
 #include "report.h"
@@ -34,7 +36,12 @@
 #define KERNELS_NAME "1000.vm1"
 #define LOST "lost"
 #define KERNELS_LOST "1000.lost"
+#define LEFT "left"
+#define KERNELS_LEFT "1000.left"
 #define RATE 300
+/* For a minute */
+#define CLOSED_TRIES 3000
+#define CLOSED_US 20000
 
 static struct vm vm;
 
@@ -95,35 +102,37 @@ static int park(int fd, struct lu_error *err)
 	return rc;
 }
 
-static int keep_memory(void *arg)
+static int keep_memory(void *name)
 {
 	int fd = memfd_create("note", MFD_CLOEXEC), rc;
 	struct lu_error err = LU_ERROR_INIT;
 	struct lu_session *session;
+	struct lu_plan *plan;
 
-	(void)arg;
-	if (ftruncate(fd, 4096))
-		return -errno;
-	rc = lu_session_acquire(LOST, LU_OUT, &session, &err);
+	if (ftruncate(fd, 4096) || lu_plan_new(&plan))
+		return -ENOMEM;
+	rc = lu_session_acquire(name, LU_OUT, &session, &err);
 	if (!rc)
-		rc = lu_session_preserve(session, fd, 1, &err);
+		rc = lu_plan_memfd(plan, "note", fd);
+	if (!rc)
+		rc = lu_plan_preserve(plan, session, &err);
 	if (!rc)
 		rc = lu_session_park(session, &err);
 	if (rc)
-		check("park-lost", false, "%s", err.text);
+		check("park-memory", false, "%s", err.text);
 	return rc;
 }
 
-static int keep_memory_and_die(void *arg)
+static int keep_memory_and_die(void *name)
 {
-	return as_user(OWNER, keep_memory, arg);
+	return as_user(OWNER, keep_memory, name);
 }
 
 static int killed_luod(void)
 {
 	pid_t luod = luod_start();
 
-	if (luod < 0 || !perish("lost", keep_memory_and_die, NULL))
+	if (luod < 0 || !perish("lost", keep_memory_and_die, LOST))
 		return -1;
 	check_alive("kept-lost", KERNELS_LOST, true);
 	kill(luod, SIGKILL);
@@ -163,7 +172,8 @@ static int keeper_old(unsigned int stage)
 	if (killed_luod() || luod_start() < 0)
 		return -1;
 	check_rc("no-leave", as_user(OTHER, acquire_in, SESSION), -ENOENT);
-	if (!perish("owner", give_away, &stage))
+	if (!perish("left", keep_memory_and_die, LEFT) ||
+	    !perish("owner", give_away, &stage))
 		return -1;
 	check_alive("kept", KERNELS_NAME, true);
 	check_rc("taken", as_user(OWNER, acquire_out, SESSION), -EEXIST);
@@ -206,6 +216,23 @@ static void check_finished(void)
 			 -ENOENT);
 }
 
+/* Its owner has asked for it once, so luod has a copy. */
+static void reap_left(void)
+{
+	int rc = -EALREADY;
+
+	if (!perish("ask-left", take_and_die, LEFT))
+		return;
+	luctl_ends("reap", luctl("reap", "--timeout", "60", KERNELS_LEFT, NULL),
+		   0);
+	/* When luod hears of that it has its copy closed by a thread of its own. */
+	for (int i = 0; i < CLOSED_TRIES && rc == -EALREADY; i++) {
+		usleep(CLOSED_US);
+		rc = as_user(OWNER, acquire_in, LEFT);
+	}
+	check_rc("reaped", rc, -ENOENT);
+}
+
 static int keeper_new(unsigned int stage)
 {
 	struct lu_session *held = NULL;
@@ -222,6 +249,7 @@ static int keeper_new(unsigned int stage)
 	check_rc("held", lu_session_retrieve(KERNELS_NAME, &held, NULL),
 		 -EALREADY);
 	lu_session_free(held);
+	reap_left();
 	if (as_user(OWNER, arrive, NULL))
 		return -1;
 	rc = library_reclaim(&vm) || library_swap(&vm) || library_release(&vm);
