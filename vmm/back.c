@@ -19,6 +19,7 @@ struct back {
 	const struct request *req;
 	struct lu_guest *guest;
 	json_object *vm; /* what hold has described */
+	char **argv; /* QEMU's command line in there */
 	struct cpr cpr; /* QEMU's state; its files are new ones more and more */
 };
 
@@ -135,22 +136,25 @@ static int put_stream(struct back *b, struct why *why)
 		    0;
 }
 
+/* What can be mended while everything still waits in the session */
+static int prepare(struct back *b, struct why *why)
+{
+	b->argv = list_of(json_object_object_get(b->vm, "argv"));
+	if (!b->argv)
+		return because(why, -EBADMSG, "QEMU's command line is missing");
+	if (can_become(b->argv[0], why) || put_stream(b, why))
+		return -EAGAIN;
+	return 0;
+}
+
 static int go_on(struct back *b, struct why *why)
 {
-	char **argv = list_of(json_object_object_get(b->vm, "argv"));
-	int fd, rc = put_stream(b, why);
+	int fd = state_file(b, why);
 
-	if (!argv)
-		rc = because(why, -EBADMSG, "QEMU's command line is missing");
-	fd = rc ? rc : state_file(b, why);
-	if (fd >= 0) {
-		complain("'%s' has everything back.", b->req->name);
-		rc = become_again(b->req, argv, fd, why);
-	} else {
-		rc = fd;
-	}
-	list_free(argv);
-	return rc;
+	if (fd < 0)
+		return fd;
+	complain("'%s' has everything back.", b->req->name);
+	return become_again(b->req, b->argv, fd, why);
 }
 
 static int take(struct back *b, struct lu_session *session, struct why *why)
@@ -162,6 +166,8 @@ static int take(struct back *b, struct lu_session *session, struct why *why)
 		return because_of(why, rc, &err);
 	/* Before anything is taken that cannot be given back. */
 	rc = read_blobs(b, why);
+	if (!rc)
+		rc = prepare(b, why);
 	if (rc)
 		return rc;
 	rc = lu_guest_restore(b->guest, b->req->timeout_ms, &err);
@@ -179,6 +185,7 @@ int back(const struct request *req, struct lu_session *session, struct why *why)
 		rc = take_device(&b, &b.cpr.device[i], why);
 	if (!rc)
 		rc = go_on(&b, why);
+	list_free(b.argv);
 	lu_guest_free(b.guest);
 	json_object_put(b.vm);
 	cpr_free(&b.cpr);

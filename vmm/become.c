@@ -10,6 +10,24 @@
 #include "cpr.h"
 #include "files.h"
 
+int can_become(const char *program, struct why *why)
+{
+	const char *dirs = getenv("PATH"), *end;
+	char path[PATH_MAX];
+
+	if (!access(program, X_OK) && strchr(program, '/'))
+		return 0;
+	for (; dirs && !strchr(program, '/'); dirs = *end ? end + 1 : NULL) {
+		end = strchrnul(dirs, ':');
+		if (snprintf(path, sizeof(path), "%.*s/%s", (int)(end - dirs),
+			     dirs, program) < (int)sizeof(path) &&
+		    !access(path, X_OK))
+			return 0;
+	}
+	return because(why, -ENOENT, "%s cannot be run: it is not there",
+		       program);
+}
+
 int become(char *const *argv, struct why *why)
 {
 	execvp(argv[0], argv);

@@ -5,6 +5,9 @@
 
 #include "lu-qemu.h"
 
+/* Is there that program, as become() looks for it? 0 or -errno with @why */
+int can_become(const char *program, struct why *why);
+
 /* Becomes that program. Returns -errno with @why if it cannot. */
 int become(char *const *argv, struct why *why);
 

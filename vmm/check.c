@@ -7,19 +7,22 @@
 #include <string.h>
 
 #include "files.h"
+#include "keeper.h"
 #include "machine.h"
 
 static int look(const struct request *req, struct qmp *qmp)
 {
 	struct lu_error err = LU_ERROR_INIT;
 	struct why why = { "" };
-	json_object *seen;
+	json_object *seen = NULL;
+	bool store;
 
 	if (lu_support(NULL, &err)) {
 		complain("'%s': %s.", req->name, err.text);
 		return EXIT_REFUSED;
 	}
-	seen = machine_look(qmp, &why);
+	if (!keeper_has_none(req, &why) && !keeper_look(qmp->pid, &store, &why))
+		seen = machine_look(qmp, &why);
 	if (!seen) {
 		complain("'%s' cannot go through a live update: %s.", req->name,
 			 why.text);

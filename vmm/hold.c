@@ -175,6 +175,9 @@ static int save(struct hold *h, struct why *why)
 	h->seen = file_object(h->req, FILE_ASK, why);
 	if (!h->seen)
 		return -ENOENT;
+	/* A store that ends with systemd is none; the library then asks luod. */
+	if (!json_object_get_boolean(json_object_object_get(h->seen, "store")))
+		unsetenv("FDSTORE");
 	rc = read_state(h, why);
 	if (rc)
 		return rc;

@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "back.h"
 #include "become.h"
 #include "files.h"
+#include "keeper.h"
+
+#define AGAIN_MS 100
 
 /* QEMU's monitor that "lu-qemu save" talks to, behind the command line. */
 static int start(const struct request *req, struct why *why)
@@ -35,6 +39,22 @@ static int start(const struct request *req, struct why *why)
 	return rc;
 }
 
+/* Other guests of this host start at the same time, and luod answers a few at once. */
+static int ask_for_session(const struct request *req,
+			   struct lu_session **ret, struct lu_error *err)
+{
+	int rc, left = req->timeout_ms;
+
+	do {
+		rc = lu_session_acquire(req->name, LU_IN, ret, err);
+		if (rc != -EUSERS && rc != -EPIPE && rc != -EBUSY)
+			break;
+		usleep(AGAIN_MS * 1000);
+		left -= AGAIN_MS;
+	} while (left > 0);
+	return rc;
+}
+
 int verb_run(const struct request *req)
 {
 	struct lu_error err = LU_ERROR_INIT;
@@ -46,7 +66,7 @@ int verb_run(const struct request *req)
 		complain("%s: %m.", req->dir);
 		return EXIT_REFUSED;
 	}
-	rc = lu_session_acquire(req->name, LU_IN, &session, &err);
+	rc = ask_for_session(req, &session, &err);
 	if (!rc) {
 		rc = back(req, session, &why);
 		if (rc == -EAGAIN)
@@ -62,6 +82,11 @@ int verb_run(const struct request *req)
 	if (rc != -ENOENT && rc != -ENODEV && rc != -ENOTSUP) {
 		complain("whether '%s' came over cannot be told: %s.",
 			 req->name, err.text);
+		return EXIT_REFUSED;
+	}
+	/* Two guests on the same disks would be worse than none. */
+	if (keeper_has_none(req, &why)) {
+		complain("'%s' is not started: %s.", req->name, why.text);
 		return EXIT_REFUSED;
 	}
 	start(req, &why);

@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "keeper.h"
 #include "machine.h"
+
+#define LOOK_MS 50
 
 /* The guest's process and what it says, told by events. */
 struct watch {
@@ -132,6 +135,16 @@ static int migrate(struct qmp *qmp, const struct request *req,
 	return rc ? rc : qmp_await_exec(qmp, why);
 }
 
+/* Somebody may want to migrate it in the ordinary way. */
+static void as_it_was(struct qmp *qmp)
+{
+	json_object *args = json_object_new_object();
+	struct why why;
+
+	json_object_object_add(args, "mode", json_object_new_string("normal"));
+	qmp_do(qmp, "migrate-set-parameters", args, &why);
+}
+
 /* What it does is told as it happens. */
 static int want_events(struct qmp *qmp, struct why *why)
 {
@@ -149,11 +162,19 @@ static int want_events(struct qmp *qmp, struct why *why)
 
 static int start(struct qmp *qmp, const struct request *req, struct why *why)
 {
-	json_object *seen = machine_look(qmp, why), *command;
+	json_object *seen, *command;
+	bool store;
 	int rc;
 
+	rc = keeper_has_none(req, why);
+	if (!rc)
+		rc = keeper_look(qmp->pid, &store, why);
+	if (rc)
+		return rc;
+	seen = machine_look(qmp, why);
 	if (!seen)
 		return -ENOTSUP;
+	json_object_object_add(seen, "store", json_object_new_boolean(store));
 	rc = file_put_object(req, FILE_ASK, seen, why);
 	if (!rc)
 		rc = forget_answer(req, why);
@@ -165,12 +186,48 @@ static int start(struct qmp *qmp, const struct request *req, struct why *why)
 		return -EIO;
 	}
 	rc = want_events(qmp, why);
-	if (!rc)
-		rc = migrate(qmp, req, command, why);
-	else
+	if (rc) {
 		json_object_put(command);
+	} else {
+		rc = migrate(qmp, req, command, why);
+		if (rc)
+			as_it_was(qmp);
+	}
 	json_object_put(seen);
 	return rc;
+}
+
+static bool takes_state(const struct request *req)
+{
+	struct why why;
+	struct qmp qmp;
+	json_object *got;
+	bool takes;
+
+	if (qmp_open(&qmp, req, &why))
+		return true;
+	got = qmp_ask(&qmp, "query-status", NULL, &why);
+	takes = !got || !strcmp(text_of(got, "status"), "inmigrate");
+	json_object_put(got);
+	qmp_close(&qmp);
+	return takes;
+}
+
+/*
+ * What held the guest says that it runs on, and then becomes QEMU, which takes its
+ * state in or ends. 0 once it runs, and if that takes long; -ESRCH with @why.
+ */
+static int runs_on(const struct watch *w, const struct request *req,
+		   struct why *why)
+{
+	struct pollfd process = { .fd = w->process, .events = POLLIN };
+
+	for (int left = req->timeout_ms; left > 0 && takes_state(req);
+	     left -= LOOK_MS)
+		if (poll(&process, 1, LOOK_MS) > 0)
+			return because(why, -ESRCH,
+				       "QEMU did not take its state back, and has ended");
+	return 0;
 }
 
 static int tell(json_object *answer, const struct request *req,
@@ -213,6 +270,10 @@ int verb_save(const struct request *req)
 	} else {
 		said = watch_answer(&watch, req, &why);
 		code = tell(said, req, &why);
+		if (code == EXIT_REFUSED && runs_on(&watch, req, &why)) {
+			complain("'%s' is lost: %s.", req->name, why.text);
+			code = EXIT_LOST;
+		}
 	}
 	watch_close(&watch);
 	qmp_close(&qmp);
@@ -258,14 +319,16 @@ int verb_resume(const struct request *req)
 		rc = because(&why, -errno, "its process cannot be reached: %m");
 	if (!rc)
 		said = watch_answer(&watch, req, &why);
-	watch_close(&watch);
-	if (said && !strcmp(text_of(said, "state"), "running")) {
+	if (said && !strcmp(text_of(said, "state"), "running") &&
+	    !runs_on(&watch, req, &why)) {
 		printf("'%s' runs on in this kernel.\n", req->name);
 		json_object_put(said);
+		watch_close(&watch);
 		return EXIT_DONE;
 	}
+	watch_close(&watch);
 	complain("'%s' does not run on: %s.", req->name,
-		 said ? text_of(said, "why") : why.text);
+		 why.text[0] ? why.text : text_of(said, "why"));
 	/* What cannot be undone is still preserved. */
 	if (said && !strcmp(text_of(said, "state"), "held"))
 		rc = -EBUSY;

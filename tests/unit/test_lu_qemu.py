@@ -110,15 +110,20 @@ class Guest(unittest.TestCase):
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
         self.dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lu-")))
+        # Who asks whether there is a keeper finds one; the guest's own process does not.
+        self.luod = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        self.luod.bind(str(self.dir / "luod"))
+        self.luod.listen(8)
 
-    def lu_qemu(self, verb, *words, name="vm1"):
+    def lu_qemu(self, verb, *words, name="vm1", **env):
         return subprocess.run([OUT / "vmm/lu-qemu", verb, "--dir", self.dir, *words, name], capture_output=True,
-                              text=True, check=False)
+                              text=True, check=False,
+                              env={**os.environ, "LUOD_SOCKET": str(self.dir / "luod"), **env})
 
-    def start(self, *words):
+    def start(self, *words, **env):
         """As a service would: one process from here to the end."""
         self.process = subprocess.Popen([OUT / "vmm/lu-qemu", "run", "--dir", self.dir, "vm1", "--", self.qemu,
-                                         *MACHINE, *words], stderr=subprocess.PIPE, text=True)
+                                         *MACHINE, *words], stderr=subprocess.PIPE, text=True, env={**os.environ, **env})
         self.addCleanup(self.end)
         self.wait_for("prelaunch")
 
@@ -149,11 +154,11 @@ class Guest(unittest.TestCase):
     def words(self):
         return Path(f"/proc/{self.process.pid}/cmdline").read_text().split("\0")
 
-    def good(self, *words):
-        self.start("-M", "q35,memory-backend=ram0,aux-ram-share=on", *MEMORY, *words)
+    def good(self, *words, **env):
+        self.start("-M", "q35,memory-backend=ram0,aux-ram-share=on", *MEMORY, *words, **env)
 
-    def refused(self, text):
-        done = self.lu_qemu("save")
+    def refused(self, text, **env):
+        done = self.lu_qemu("save", **env)
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn(text, done.stderr)
         self.wait_for("running")
@@ -166,6 +171,27 @@ class Guest(unittest.TestCase):
             self.refused("/dev/liveupdate")
             again = [word for word in before[:-1] if word != "-S"]
             self.assertEqual(self.words(), again + ["-incoming", f"file:{self.dir}/vm1.stream", ""])
+
+    def test_one_that_nobody_would_keep_is_refused_while_it_runs(self):
+        self.good()
+        self.ask("cont")
+        self.luod.close()
+        self.refused("luod does not run")
+        self.assertNotIn("-incoming", self.words())
+
+    def test_a_store_is_one_where_it_outlives_the_kexec(self):
+        self.good(FDSTORE="16")
+        self.ask("cont")
+        self.luod.close()
+        for version, why in (260, "luod does not run"), (261, "/dev/liveupdate"):
+            self.systemctl(f"systemd {version} ({version}-1)")
+            self.refused(why, PATH=f"{self.dir}:{os.environ['PATH']}")
+
+    def systemctl(self, text):
+        """One of ours, that says this."""
+        file = self.dir / "systemctl"
+        file.write_text(f"#!/bin/sh\necho '{text}'\n")
+        file.chmod(0o755)
 
     def test_one_that_stands_still_stays_so(self):
         self.good()
@@ -218,14 +244,10 @@ class Guest(unittest.TestCase):
 
     def test_one_that_is_not_preserved_is_shut_down(self):
         """The host is about to kexec, says a systemctl of ours."""
-        systemctl = self.dir / "systemctl"
-        systemctl.write_text("#!/bin/sh\necho 17\n")
-        systemctl.chmod(0o755)
+        self.systemctl(17)
         self.good()
         self.ask("cont")
-        env = os.environ | {"PATH": f"{self.dir}:{os.environ['PATH']}"}
-        done = subprocess.run([OUT / "vmm/lu-qemu", "stop", "--dir", self.dir, "--timeout", "5", "vm1"],
-                              capture_output=True, text=True, check=False, env=env)
+        done = self.lu_qemu("stop", "--timeout", "5", PATH=f"{self.dir}:{os.environ['PATH']}")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("'vm1' was not preserved, and runs on", done.stderr)
         self.assertIn("'vm1' is shut down", done.stderr)

@@ -26,6 +26,10 @@ class Passthrough(Guests):
         host, guest = self.host, self.web1
         done = host.ssh(f"lu-qemu save {guest.name}")
         self.check("save", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
+        # What its service would do if it was started once more
+        done = host.ssh(f"lu-qemu run {guest.name} -- true")
+        self.check("no-second", done.returncode == 1 and "(outgoing) has a guest of that name" in done.stderr,
+                   done.stderr.strip())
         done = host.ssh(f"lu-qemu resume {guest.name}")
         self.check("resume", done.returncode == 0, done.stdout.strip() or done.stderr.strip())
         after = guest.until(guest.last())

@@ -17,6 +17,8 @@ CANNOT = ("QEMU=qemu-system-x86_64 -name web3 -accel kvm -M q35 -m 64 -nodefault
 ALONE = ("systemd-run --unit=alone lu-qemu run alone -- qemu-system-x86_64 -name alone -accel kvm "
          "-M q35,hpet=off,memory-backend=ram0,aux-ram-share=on -m 64 -nodefaults -display none "
          "-object memory-backend-memfd,id=ram0,size=64M,share=on")
+# Passes for a luod until it is asked something
+DEAF = "socat UNIX-LISTEN:/run/deaf,socktype=5,fork,unlink-early PIPE"
 
 
 class Two(Guests):
@@ -41,17 +43,23 @@ class Two(Guests):
         host.run("systemctl stop lu-vm@web3 && rm /etc/lu-vm/web3.conf", 300)
 
     def kept_by_nobody(self) -> None:
-        """When all but a keeper was there, the guest is given back to QEMU."""
+        """That is seen before the guest is stopped; when it is lost after that, and all else
+        was there, the guest is given back to QEMU."""
         host = self.host
         host.run("systemctl stop luod.socket luod.service")
         host.run(ALONE)
-        host.until("lu-qemu check alone", 60)
+        host.until("test -S /run/lu-qemu/alone.qmp", 60)
+        for verb in "check", "save":
+            done = host.ssh(f"lu-qemu {verb} alone")
+            self.check(f"no-keeper-{verb}", done.returncode == 1 and "luod does not run" in done.stderr,
+                       done.stderr.strip())
+        host.run(f"systemd-run --unit=deaf {DEAF}")
+        host.until("test -S /run/deaf", 60)
         for nth in 1, 2:
-            done = host.ssh("lu-qemu save alone")
-            self.check(f"no-keeper-{nth}", done.returncode == 1 and "runs on" in done.stderr
+            done = host.ssh("LUOD_SOCKET=/run/deaf lu-qemu save alone")
+            self.check(f"no-keeper-{nth}", done.returncode == 1 and "not preserved, and runs on" in done.stderr
                        and "luod" in done.stderr, done.stderr.strip())
-            host.until("lu-qemu check alone", 60)
-        host.run("systemctl stop alone && systemctl start luod.socket")
+        host.run("systemctl stop alone deaf && systemctl start luod.socket")
 
     def left(self, one: Seen) -> None:
         """web2 came over, and nobody starts it."""

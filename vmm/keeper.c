@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "keeper.h"
+
+#define SESSIONS_FILE "/sys/kernel/liveupdate/sessions"
+#define LUOD_SOCKET "/run/luod/socket"
+#define LUOD_ENV "LUOD_SOCKET" /* names another one, for tests */
+/* The first whose stores outlive a kexec; since 254 it says that there is one. */
+#define SYSTEMD_KEEPS_STORES 261
+
+/* systemd tells a service that it has a store, and one with LUOSession= of that. */
+static bool has_store(pid_t qemu)
+{
+	char path[32], *all, *at;
+	unsigned int files;
+	size_t length;
+	bool store = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", (int)qemu);
+	all = file_read(path, &length);
+	for (at = all; at && at < all + length; at += strlen(at) + 1)
+		if (sscanf(at, "FDSTORE=%u", &files) == 1 ||
+		    sscanf(at, "LISTEN_FDS=%u", &files) == 1)
+			store |= files > 0;
+	free(all);
+	return store;
+}
+
+static bool stores_outlive(void)
+{
+	FILE *said = popen("systemctl --version", "re");
+	int version;
+
+	if (!said)
+		return false;
+	if (fscanf(said, "systemd %d", &version) != 1)
+		version = 0;
+	pclose(said);
+	return version >= SYSTEMD_KEEPS_STORES;
+}
+
+static int reach_luod(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), rc = 0;
+	const char *path = secure_getenv(LUOD_ENV);
+
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s",
+		 path ? path : LUOD_SOCKET);
+	if (sock < 0 || connect(sock, (struct sockaddr *)&to, sizeof(to)))
+		rc = -errno;
+	if (sock >= 0)
+		close(sock);
+	return rc;
+}
+
+int keeper_look(pid_t qemu, bool *ret_store, struct why *why)
+{
+	*ret_store = has_store(qemu) && stores_outlive();
+	if (*ret_store || !reach_luod())
+		return 0;
+	return because(why, -ENOTCONN,
+		       "nobody would keep its session over the kexec: luod does not run; start luod.socket");
+}
+
+/* As the kernel writes it in its list, see sysfs-kernel-liveupdate */
+static void shown(char to[4 * LU_NAME_BYTES], const char *name)
+{
+	int used = 0;
+
+	*to = 0;
+	for (; *name && used < 4 * (LU_NAME_BYTES - 1); name++) {
+		unsigned char c = *name;
+
+		used += sprintf(to + used,
+				c < ' ' || c > '~' || c == '\\' ? "\\%03o" :
+								  "%c",
+				c);
+	}
+}
+
+/* By the name that the guest has, or that luod has made of it */
+static bool is_called(const char *session, const char *name)
+{
+	size_t digits = strspn(session, "0123456789");
+
+	return !strcmp(session, name) || (digits && session[digits] == '.' &&
+					  !strcmp(session + digits + 1, name));
+}
+
+int keeper_has_none(const struct request *req, struct why *why)
+{
+	char name[4 * LU_NAME_BYTES], state[16], *text, *line, *rest;
+	unsigned int files;
+	size_t length;
+	int rc = 0;
+
+	shown(name, req->name);
+	text = rest = file_read(SESSIONS_FILE, &length);
+	while (!rc && rest && (line = strsep(&rest, "\n"))) {
+		int at = 0;
+
+		if (sscanf(line, "session %15s %u %n", state, &files, &at) != 2)
+			continue;
+		if (files && at && is_called(line + at, name))
+			rc = because(why, -EEXIST,
+				     "session '%s' (%s) has a guest of that name; 'luctl show' says who keeps it",
+				     line + at, state);
+	}
+	free(text);
+	return rc;
+}
