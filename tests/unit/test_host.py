@@ -24,6 +24,12 @@ class Console(unittest.TestCase):
         seen, = guest.parse("guest: id 0a up 7 clock 12.500 set 1 reads 2 writes 3 bad 0 frames 4 gaps 5\nguest: x")
         self.assertEqual(seen, guest.Seen("0a", 7, 12.5, 1, 2, 3, 0, 4, 5))
 
+    def test_a_processor_that_waits_for_itself(self):
+        """With interrupts off, at one place; not one that works, or waits for an interrupt."""
+        self.assertTrue(guest.is_deadlock("RIP=ffffffffa882eafc RFL=00000002 [--]\n== x\nRIP=ffffffffa882eafc RFL=00000002"))
+        for first, then in ("RIP=a RFL=2", "RIP=b RFL=2"), ("RIP=a RFL=202", "RIP=a RFL=202"), ("RIP=a RFL=2", ""):
+            self.assertFalse(guest.is_deadlock(f"{first}\n{then}\n"))
+
     def test_two_kernels(self):
         old, new = pause.kernels(CONSOLE)
         self.assertEqual((len(old), len(new)), (2, 3))

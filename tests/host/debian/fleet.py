@@ -4,12 +4,13 @@ would be refused stays as it is, and so do those after it."""
 
 import contextlib
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 from host import witness
-from host.base import Progress, RigError
+from host.base import BUILD, Progress, RigError
 
 from .image import Image
 from .machine import BOOT_ID, DebianHost, release
@@ -29,6 +30,7 @@ Architecture: all
 Maintainer: nobody <nobody@localhost>
 Description: Shows that the fleet installs packages
 """
+VERSION, NEWER = re.compile(r"^Version: (\S+)", re.M), "+again"
 # The owners of this test preserve when they are told to, not when they are stopped.
 PREPARE = ("systemctl reload {units} && timeout 300 sh -c 'for file in {files}; do "
            "until grep -qx \"kept 1\" $file; do sleep 0.2; done; done'").format(
@@ -72,6 +74,10 @@ class Member(Update):
         self.counted(self.kexecs)
         failed = self.host.failed_units()
         self.check(f"units-{self.kexecs}", not failed, " ".join(failed) or "none has failed")
+
+    def installed_is(self, package: str, version: str) -> None:
+        done = self.host.ssh(f"dpkg-query -W -f '${{db:Status-Abbrev}}${{Version}}' {package}")
+        self.check(f"{package}-installed", done.stdout == f"ii {version}", done.stdout or done.stderr.strip())
 
     def untouched(self, tag: str) -> None:
         """The same boot, nothing loaded, as many jumps as before, owners at work."""
@@ -148,6 +154,19 @@ class Fleet:
                        stdout=subprocess.DEVNULL)
         return file
 
+    def kernel(self) -> Path:
+        """The package of the kernel that they run, as a newer one."""
+        name = f"linux-image-{self.members[0].kernel}"
+        tree = self.playbook.folder / "kernel"
+        subprocess.run(["dpkg-deb", "-R", *(BUILD / "kernel-deb").glob(f"{name}_*.deb"), tree], check=True)
+        control = tree / "DEBIAN/control"
+        text = VERSION.sub(rf"\g<0>{NEWER}", control.read_text())
+        control.write_text(text)
+        file = self.playbook.folder / f"{name}_{VERSION.search(text)[1]}_amd64.deb"
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "-b", tree, file],
+                       check=True, stdout=subprocess.DEVNULL)
+        return file
+
     def nothing_to_do(self) -> None:
         """All run that image already; and what would be done is only said."""
         played = self.play("again", 0)
@@ -172,12 +191,14 @@ class Fleet:
                         f"its kernel ended {late:.1f} s after {before.name} was done with")
 
     def all_good(self) -> None:
-        file = self.probe()
-        played = self.play("roll", 0, liveupdate_force=True, liveupdate_debs=[str(file.resolve())])
+        """A package that is new there, and a newer one of the kernel, which they then run."""
+        files = [self.probe(), self.kernel()]
+        played = self.play("roll", 0, liveupdate_force=True,
+                           liveupdate_debs=[str(file.resolve()) for file in files])
         for member in self.members:
             member.updated()
-            done = member.host.ssh(f"dpkg-query -W -f '${{db:Status-Abbrev}}${{Version}}' {PROBE}")
-            member.check("installed", done.stdout == "ii 1:2.0-1", done.stdout or done.stderr.strip())
+            member.installed_is(PROBE, "1:2.0-1")
+            member.installed_is(*files[1].name.split("_")[:2])
             failed = played.recap(member.name).get("failed")
             member.check("recap", failed == 0, played.recap(member.name) or "nothing is said of it")
         self._order("roll", played, self.members)

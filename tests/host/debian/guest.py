@@ -26,6 +26,21 @@ done
 grep -E 'vfio|LOC' /proc/interrupts
 """
 
+REGISTERS = re.compile(r"RIP=(\w+) RFL=(\w+)")
+IF = 1 << 9
+
+
+class Deadlock(RigError):
+    """The guest's only processor waits with interrupts off, at one place: for a lock that
+    was taken by what it has interrupted. Its kernel had them off there, too, so that the
+    emulated processor has interrupted it all the same. No device can do that."""
+
+
+def is_deadlock(look: str) -> bool:
+    """By what LOOK has found of its registers, twice."""
+    found = REGISTERS.findall(look)
+    return len(found) > 1 and len(set(found)) == 1 and not int(found[0][1], 16) & IF
+
 
 class Seen(NamedTuple):
     """One line of it."""
@@ -87,8 +102,10 @@ class Guest:
                 return now
             time.sleep(1)
         where = self.host.folder / f"{self.name}-hung.txt"
-        where.write_text(self.host.ssh(LOOK.format(name=self.name)).stdout)
-        raise RigError(f"The guest {self.name} does not go on: {now or 'it says nothing'}. "
+        look = self.host.ssh(LOOK.format(name=self.name)).stdout
+        where.write_text(look)
+        kind = Deadlock if is_deadlock(look) else RigError
+        raise kind(f"The guest {self.name} does not go on: {now or 'it says nothing'}. "
                        f"{self.said()} See {shown(where)}.")
 
     def said(self, boot: int = 0) -> str:
