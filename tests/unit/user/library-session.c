@@ -152,6 +152,23 @@ static void unasked(void)
 	lu_session_free(s);
 }
 
+/* A session with memory, kept by somebody over the kexec */
+static void carried_over(const char *name)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct lu_session *s;
+	int memory = memfd_create("memory", MFD_CLOEXEC), kept;
+
+	CHECK(!ftruncate(memory, PAGE));
+	CHECK_RC(lu_session_create(name, &s, &err), 0);
+	CHECK_RC(lu_session_preserve(s, memory, 7, &err), 0);
+	kept = dup(lu_session_fd(s));
+	lu_session_free(s);
+	close(memory);
+	standin_kexec();
+	close(kept);
+}
+
 /* Files that systemd passes, as it says in sd_listen_fds(3). */
 static void stored(void)
 {
@@ -307,19 +324,12 @@ static void store(void)
 static void store_finished(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
-	int memory = memfd_create("m", MFD_CLOEXEC), sock, kept;
+	int sock;
 	struct sockaddr_un to;
 	struct lu_session *s;
 	char pid[16];
 
-	CHECK(!ftruncate(memory, PAGE));
-	CHECK_RC(lu_session_create("unit-0123", &s, &err), 0);
-	CHECK_RC(lu_session_preserve(s, memory, 7, &err), 0);
-	kept = dup(lu_session_fd(s));
-	lu_session_free(s);
-	close(memory);
-	standin_kexec();
-	close(kept);
+	carried_over("unit-0123");
 	CHECK_RC(lu_session_retrieve("unit-0123", &s, &err), 0);
 	CHECK(dup2(lu_session_fd(s), 3) == 3);
 	lu_session_free(s);
@@ -340,7 +350,6 @@ static void store_finished(void)
 	close(sock);
 }
 
-/* The kernel refuses, and then the keeper does: all stays as it is until undone. */
 /* As systemd does with what waits at a socket whose service cannot start any more. */
 static void *hang_up(void *arg)
 {
@@ -413,17 +422,9 @@ static void luod_does_not_come_back(void)
 	struct lu_error err = LU_ERROR_INIT;
 	char name[LU_NAME_BYTES];
 	struct lu_session *s;
-	int memory = memfd_create("memory", MFD_CLOEXEC), kept;
 
-	CHECK(!ftruncate(memory, PAGE));
 	snprintf(name, sizeof(name), "%u.vm", geteuid());
-	CHECK_RC(lu_session_create(name, &s, &err), 0);
-	CHECK_RC(lu_session_preserve(s, memory, 7, &err), 0);
-	kept = dup(lu_session_fd(s));
-	lu_session_free(s);
-	close(memory);
-	standin_kexec();
-	close(kept);
+	carried_over(name);
 	CHECK_RC(lu_session_acquire("other", LU_IN, &s, &err), -ENOENT);
 	CHECK_RC(lu_session_acquire("vm", LU_IN, &s, &err), 0);
 	CHECK(!strcmp(lu_session_name(s), name));
@@ -432,6 +433,7 @@ static void luod_does_not_come_back(void)
 	lu_session_free(s);
 }
 
+/* The kernel refuses, and then the keeper does: all stays as it is until undone. */
 static void keeper_gone(void)
 {
 	struct lu_error err = LU_ERROR_INIT;
