@@ -87,13 +87,14 @@ static void shown(char to[4 * LU_NAME_BYTES], const char *name)
 	}
 }
 
-/* By the name that the guest has, or that luod has made of it */
+/* By the name that the guest has, or that luod has made of it for this user */
 static bool is_called(const char *session, const char *name)
 {
-	size_t digits = strspn(session, "0123456789");
+	char own[16];
+	size_t length = sprintf(own, "%u.", geteuid());
 
-	return !strcmp(session, name) || (digits && session[digits] == '.' &&
-					  !strcmp(session + digits + 1, name));
+	return !strcmp(session, name) || (!strncmp(session, own, length) &&
+					  !strcmp(session + length, name));
 }
 
 int keeper_has_none(const struct request *req, struct why *why)

@@ -47,7 +47,7 @@ static int ask_for_session(const struct request *req,
 
 	do {
 		rc = lu_session_acquire(req->name, LU_IN, ret, err);
-		if (rc != -EUSERS && rc != -EPIPE && rc != -EBUSY)
+		if (rc != -EUSERS && rc != -EPIPE)
 			break;
 		usleep(AGAIN_MS * 1000);
 		left -= AGAIN_MS;
