@@ -3,16 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "keeper.h"
+#include "session.h"
 
 #define SESSIONS_FILE "/sys/kernel/liveupdate/sessions"
-#define LUOD_SOCKET "/run/luod/socket"
-#define LUOD_ENV "LUOD_SOCKET" /* names another one, for tests */
 /* The first whose stores outlive a kexec; since 254 it says that there is one. */
 #define SYSTEMD_KEEPS_STORES 261
 
@@ -47,28 +44,19 @@ static bool stores_outlive(void)
 	return version >= SYSTEMD_KEEPS_STORES;
 }
 
-static int reach_luod(void)
-{
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), rc = 0;
-	const char *path = secure_getenv(LUOD_ENV);
-
-	snprintf(to.sun_path, sizeof(to.sun_path), "%s",
-		 path ? path : LUOD_SOCKET);
-	if (sock < 0 || connect(sock, (struct sockaddr *)&to, sizeof(to)))
-		rc = -errno;
-	if (sock >= 0)
-		close(sock);
-	return rc;
-}
-
 int keeper_look(pid_t qemu, bool *ret_store, struct why *why)
 {
+	int luod;
+
 	*ret_store = has_store(qemu) && stores_outlive();
-	if (*ret_store || !reach_luod())
+	if (*ret_store)
 		return 0;
-	return because(why, -ENOTCONN,
-		       "nobody would keep its session over the kexec: luod does not run; start luod.socket");
+	luod = lui_luod_connect();
+	if (luod < 0)
+		return because(why, -ENOTCONN,
+			       "nobody would keep its session over the kexec: luod does not run; start luod.socket");
+	close(luod);
+	return 0;
 }
 
 /* As the kernel writes it in its list, see sysfs-kernel-liveupdate */

@@ -64,7 +64,7 @@ static int check_memory(struct qmp *qmp, struct why *why)
 	return rc;
 }
 
-static int set_mode(struct qmp *qmp, const char *mode, struct why *why)
+int machine_set_mode(struct qmp *qmp, const char *mode, struct why *why)
 {
 	json_object *args = json_object_new_object();
 
@@ -93,11 +93,11 @@ static int check_blockers(struct qmp *qmp, struct why *why)
 {
 	json_object *was = qmp_ask(qmp, "query-migrate-parameters", NULL, why);
 	struct why other;
-	int rc = was ? set_mode(qmp, "cpr-exec", why) : -EPROTO;
+	int rc = was ? machine_set_mode(qmp, "cpr-exec", why) : -EPROTO;
 
 	if (!rc) {
 		rc = ask_blockers(qmp, why);
-		set_mode(qmp, text_of(was, "mode"), &other);
+		machine_set_mode(qmp, text_of(was, "mode"), &other);
 	}
 	json_object_put(was);
 	return rc;

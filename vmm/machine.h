@@ -12,4 +12,7 @@
  */
 json_object *machine_look(struct qmp *qmp, struct why *why);
 
+/* How its next migration is done, of what QEMU calls "mode". 0 or -errno with @why */
+int machine_set_mode(struct qmp *qmp, const char *mode, struct why *why);
+
 #endif

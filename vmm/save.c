@@ -114,8 +114,8 @@ static json_object *hold_command(const struct request *req, json_object *argv,
 }
 
 /* From here on QEMU stops the guest, and becomes "lu-qemu hold". */
-static int migrate(struct qmp *qmp, const struct request *req,
-		   json_object *command, struct why *why)
+static int become_hold(struct qmp *qmp, const struct request *req,
+		       json_object *command, struct why *why)
 {
 	char path[PATH_MAX + 5] = "file:";
 	json_object *args = json_object_new_object();
@@ -135,14 +135,23 @@ static int migrate(struct qmp *qmp, const struct request *req,
 	return rc ? rc : qmp_await_exec(qmp, why);
 }
 
-/* Somebody may want to migrate it in the ordinary way. */
-static void as_it_was(struct qmp *qmp)
+/* Where QEMU refuses, its next migration is done as it was set to be. */
+static int migrate(struct qmp *qmp, const struct request *req,
+		   json_object *command, struct why *why)
 {
-	json_object *args = json_object_new_object();
-	struct why why;
+	json_object *was = qmp_ask(qmp, "query-migrate-parameters", NULL, why);
+	struct why other;
+	int rc;
 
-	json_object_object_add(args, "mode", json_object_new_string("normal"));
-	qmp_do(qmp, "migrate-set-parameters", args, &why);
+	if (!was) {
+		json_object_put(command);
+		return -EPROTO;
+	}
+	rc = become_hold(qmp, req, command, why);
+	if (rc)
+		machine_set_mode(qmp, text_of(was, "mode"), &other);
+	json_object_put(was);
+	return rc;
 }
 
 /* What it does is told as it happens. */
@@ -186,17 +195,15 @@ static int start(struct qmp *qmp, const struct request *req, struct why *why)
 		return -EIO;
 	}
 	rc = want_events(qmp, why);
-	if (rc) {
-		json_object_put(command);
-	} else {
+	if (!rc)
 		rc = migrate(qmp, req, command, why);
-		if (rc)
-			as_it_was(qmp);
-	}
+	else
+		json_object_put(command);
 	json_object_put(seen);
 	return rc;
 }
 
+/* Not yet QEMU, or one that has not read its state to the end */
 static bool takes_state(const struct request *req)
 {
 	struct why why;
@@ -309,8 +316,9 @@ static int holder(const struct request *req, struct watch *watch,
 int verb_resume(const struct request *req)
 {
 	struct watch watch = { -1, -1 };
-	struct why why = { "" };
+	struct why why = { "" }, lost;
 	json_object *said = NULL;
+	const char *state;
 	int rc = holder(req, &watch, &why);
 
 	if (!rc)
@@ -319,19 +327,20 @@ int verb_resume(const struct request *req)
 		rc = because(&why, -errno, "its process cannot be reached: %m");
 	if (!rc)
 		said = watch_answer(&watch, req, &why);
-	if (said && !strcmp(text_of(said, "state"), "running") &&
-	    !runs_on(&watch, req, &why)) {
+	state = said ? text_of(said, "state") : "";
+	if (strcmp(state, "running")) {
+		complain("'%s' does not run on: %s.", req->name,
+			 said ? text_of(said, "why") : why.text);
+		/* What cannot be undone is still preserved. */
+		rc = rc || !strcmp(state, "held") ? EXIT_REFUSED : EXIT_LOST;
+	} else if (runs_on(&watch, req, &lost)) {
+		complain("'%s' is lost: %s.", req->name, lost.text);
+		rc = EXIT_LOST;
+	} else {
 		printf("'%s' runs on in this kernel.\n", req->name);
-		json_object_put(said);
-		watch_close(&watch);
-		return EXIT_DONE;
+		rc = EXIT_DONE;
 	}
 	watch_close(&watch);
-	complain("'%s' does not run on: %s.", req->name,
-		 why.text[0] ? why.text : text_of(said, "why"));
-	/* What cannot be undone is still preserved. */
-	if (said && !strcmp(text_of(said, "state"), "held"))
-		rc = -EBUSY;
 	json_object_put(said);
-	return rc ? EXIT_REFUSED : EXIT_LOST;
+	return rc;
 }

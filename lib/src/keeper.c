@@ -89,7 +89,7 @@ static int receive_reply(int sock, struct lu_broker_reply *reply, int *ret_fd)
 	return -EPROTO;
 }
 
-static int luod_connect(void)
+int lui_luod_connect(void)
 {
 	const char *path = secure_getenv(LU_BROKER_ENV);
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -135,7 +135,7 @@ static int luod_ask(enum lu_broker_op op, const char *name, int fd,
 	if (strlen(name) >= sizeof(request.name))
 		return lui_fail_system(err, -ENAMETOOLONG, NULL, "session");
 	strcpy(request.name, name);
-	sock = luod_connect();
+	sock = lui_luod_connect();
 	if (sock == -ENOTCONN)
 		return no_luod(name, err);
 	if (sock < 0)

@@ -21,6 +21,8 @@ int lui_session_wrap(int fd, enum lui_keeper keeper, struct lu_session **ret,
 
 /* keeper.c: file descriptors of sessions, or -errno */
 int lui_stored(const char *name, enum lu_direction direction);
+/* A new connection to luod; -ENOTCONN where it does not run */
+int lui_luod_connect(void);
 int lui_luod_get(const char *name, enum lu_direction direction,
 		 struct lu_error *err);
 /* systemd, if it has a copy, is told to close it; it does so when it gets to it. */

@@ -10,7 +10,7 @@ from project import ROOT
 sys.path[:0] = [str(ROOT / "tests/host"), str(ROOT / "tests/vm")]
 sys.dont_write_bytecode = True
 
-from debian import guest, pause  # noqa: E402
+from debian import guest, pause, short  # noqa: E402
 from host import frames, machine, sender  # noqa: E402
 
 S = 1_000_000_000
@@ -41,6 +41,13 @@ class Console(unittest.TestCase):
         self.assertEqual(pause.apart(old), 1 * S)
         self.assertEqual(pause.apart(new), 22 * S)
         self.assertIsNone(pause.apart([(S, "no time")]))
+
+
+class Short(unittest.TestCase):
+    def test_it_is_what_the_document_says(self):
+        text = (ROOT / "docs/operators.md").read_text()
+        self.assertIn("".join(f"    {line}\n" for line in short.EARLY.splitlines()), text)
+        self.assertIn(short.QUIET, text)
 
 
 class Pause(unittest.TestCase):

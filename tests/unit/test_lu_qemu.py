@@ -187,6 +187,27 @@ class Guest(unittest.TestCase):
             self.systemctl(f"systemd {version} ({version}-1)")
             self.refused(why, PATH=f"{self.dir}:{os.environ['PATH']}")
 
+    def test_one_whose_qemu_is_not_there_any_more_is_lost(self):
+        """And that is said: what held it had let it go."""
+        real, self.qemu = Path(self.qemu), self.dir / "qemu"
+        shutil.copy(real, self.qemu)
+        (self.dir / "root").symlink_to(real.parent / "root")
+        self.good()
+        self.ask("cont")
+        (self.dir / "root").unlink()
+        done = self.lu_qemu("save")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("'vm1' is lost", done.stderr)
+
+    def test_what_qemu_refuses_leaves_its_next_migration_as_it_was(self):
+        self.good()
+        self.ask("cont")
+        before = self.ask("query-migrate-parameters")["mode"]
+        (self.dir / "vm1.stream").mkdir()
+        self.refused("'vm1' runs on")
+        self.assertNotIn("-incoming", self.words())
+        self.assertEqual(self.ask("query-migrate-parameters")["mode"], before)
+
     def systemctl(self, text):
         """One of ours, that says this."""
         file = self.dir / "systemctl"

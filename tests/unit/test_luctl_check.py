@@ -407,6 +407,13 @@ class Owners(luctl.Case):
         self.program("/etc", "vm", "exit 1", mode=0o644)
         self.check_says("ok", "owners")
 
+    def test_what_was_installed_by_hand(self):
+        self.program("/usr/local/lib", "vm", "exit 1")
+        self.check_says("refused", "owner", subject="vm")
+        self.program("/usr/local/lib", "vm", "exit 0")
+        self.program("/usr/lib", "vm", "exit 1")
+        self.check_says("ok", "owners")
+
     def test_update_asks_before_anything_is_done(self):
         self.program("/usr/lib", "vm", "echo 'guest a cannot'; exit 1")
         done = self.luctl("update", "--now", self.image)

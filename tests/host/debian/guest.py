@@ -32,8 +32,8 @@ IF = 1 << 9
 
 class Deadlock(RigError):
     """The guest's only processor waits with interrupts off, at one place: for a lock that
-    was taken by what it has interrupted. Its kernel had them off there, too, so that the
-    emulated processor has interrupted it all the same. No device can do that."""
+    what it has interrupted had taken, with interrupts off as well. So the emulated processor
+    has interrupted where it must not. Nothing of the host's can do that."""
 
 
 def is_deadlock(look: str) -> bool:

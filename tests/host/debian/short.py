@@ -12,7 +12,7 @@ from . import pause
 from .guest import Seen
 from .passthrough import Passthrough
 
-# Both as docs/operators.md has them
+# As docs/operators.md has it
 EARLY = """[Unit]
 DefaultDependencies=no
 RequiresMountsFor=/var/lib/lu-vm

@@ -115,6 +115,10 @@ static void incomplete(void)
 	CHECK_RC(lu_plan_maps(p, "gpa", vmm.ioas, &err), 0);
 	CHECK_RC(lu_plan_preserve(p, s, &err), -EEXIST);
 	CHECK(!standin_preserved() && !standin_marked());
+	/* Not what the plan says any more */
+	CHECK(!ftruncate(vmm.ram, RAM_BYTES + PAGE));
+	CHECK_RC(lu_plan_preserve(p, s, &err), -EINVAL);
+	CHECK(!strcmp(err.subject, "ram") && err.why == LU_WHY_PLAN);
 	lu_plan_free(p);
 	lu_session_free(s);
 	vmm_end(&vmm);

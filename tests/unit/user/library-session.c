@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,6 +315,10 @@ static void store(void)
 	CHECK_RC(lu_session_park(s, &err), -EINVAL);
 	CHECK(err.why == LU_WHY_KEEPER);
 	lu_session_free(s);
+	/* And one of another alphabet would be stored under no name at all. */
+	CHECK_RC(lu_session_create("g\303\244st", &s, &err), 0);
+	CHECK_RC(lu_session_park(s, &err), -EINVAL);
+	lu_session_free(s);
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("FDSTORE");
 	unlink(to.sun_path);
@@ -385,35 +390,61 @@ static void luod_only_listens(void)
 	close(sock);
 }
 
-/* One that is there and cannot say must not pass for one that has nothing. */
+struct nonsense {
+	int sock;
+	pthread_t asks;
+};
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+/* It takes a while, in which who asks gets signals. */
 static void *answer_nonsense(void *arg)
 {
-	int sock = accept(*(int *)arg, NULL, NULL);
+	const struct nonsense *n = arg;
+	int sock = accept(n->sock, NULL, NULL);
 	char request[512];
 
 	CHECK(recv(sock, request, sizeof(request), 0) > 0);
+	for (int i = 0; i < 20; i++) {
+		usleep(1000);
+		pthread_kill(n->asks, SIGUSR1);
+	}
 	CHECK(send(sock, "?", 1, 0) == 1);
 	close(sock);
 	return NULL;
 }
 
+/* One that is there and cannot say must not pass for one that has nothing. */
 static void luod_cannot_say(void)
 {
+	struct sigaction act = { .sa_handler = nothing };
 	struct lu_error err = LU_ERROR_INIT;
 	struct sockaddr_un to;
 	struct lu_session *s = NULL;
+	struct nonsense n = { .asks = pthread_self() };
 	pthread_t thread;
-	int sock = listener(&to, SOCK_SEQPACKET);
 
-	CHECK(!listen(sock, 1));
+	n.sock = listener(&to, SOCK_SEQPACKET);
+	CHECK(!listen(n.sock, 1));
+	CHECK(!sigaction(SIGUSR1, &act, NULL));
 	setenv("LUOD_SOCKET", to.sun_path, 1);
-	CHECK_RC(pthread_create(&thread, NULL, answer_nonsense, &sock), 0);
+	CHECK_RC(pthread_create(&thread, NULL, answer_nonsense, &n), 0);
 	CHECK_RC(lu_session_acquire("vm", LU_IN, &s, &err), -EPROTO);
 	CHECK(!s && err.why == LU_WHY_KEEPER);
 	pthread_join(thread, NULL);
+	/* It may have what it was given, so it is asked to close that. */
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	CHECK_RC(pthread_create(&thread, NULL, answer_nonsense, &n), 0);
+	CHECK_RC(lu_session_park(s, &err), -EPROTO);
+	pthread_join(thread, NULL);
 	setenv("LUOD_SOCKET", "/nonexistent/luod", 1);
+	CHECK_RC(lu_session_unpark(s, &err), -ENOTCONN);
+	lu_session_free(s);
 	unlink(to.sun_path);
-	close(sock);
+	close(n.sock);
 }
 
 /* What luod has made in the kernel before is there without it, too. */

@@ -319,8 +319,8 @@ static void free_tables(struct iommu_lu_pages *tables)
  * @in:     The handover
  * @domain: The domain
  *
- * Its driver does not know of a device that is on no domain only while it is
- * reset.
+ * While a device is reset it is on the blocking domain, and the IOMMU's driver
+ * does not know that it comes back to this one.
  *
  * Context: With the lock of the handover held; else a device that leaves for a
  * reset, or is back from one, could be missed in both places.
