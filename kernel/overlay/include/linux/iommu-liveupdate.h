@@ -344,7 +344,7 @@ int iommu_lu_pages_add(struct iommu_lu_pages *pages, phys_addr_t phys,
 		       unsigned int order);
 bool iommu_lu_device_fixed(struct device *dev);
 bool iommu_lu_reset_refused(struct pci_dev *pdev);
-bool iommu_lu_attach_refused(struct device *dev);
+bool iommu_lu_attach_refused(struct device *dev, struct iommu_domain *domain);
 bool iommu_lu_jumping(void);
 void iommu_lu_jump(void);
 
@@ -420,7 +420,8 @@ static inline bool iommu_lu_reset_refused(struct pci_dev *pdev)
 	return false;
 }
 
-static inline bool iommu_lu_attach_refused(struct device *dev)
+static inline bool iommu_lu_attach_refused(struct device *dev,
+					   struct iommu_domain *domain)
 {
 	return false;
 }

@@ -295,6 +295,30 @@ static void try_new_session(const char *when)
 	close(next);
 }
 
+/* A device of the same owner that did not come over, and is blocked there. */
+static void try_other_device(uint32_t hwpt)
+{
+	char bdf[INTRUDERS_MAX][BDF_BYTES];
+	struct vfio v;
+	uint32_t ioas = 0;
+	int fd;
+
+	if (!check("other-device", machine_intruders(bdf), "there is one") ||
+	    lost("other-device", pci_bind(bdf[0], "vfio-pci")))
+		return;
+	fd = vfio_cdev_open(bdf[0]);
+	if (lost("other-device", fd) ||
+	    lost("other-device", vfio_start(&v, bdf[0], fd, a.iommufd)))
+		return;
+	check_rc("other-device-restored", vfio_attach(&v, hwpt), -EBUSY);
+	lost("ioas", ioas_alloc(a.iommufd, &ioas));
+	check_rc("other-device-own", vfio_attach(&v, ioas), 0);
+	check_rc("other-device-swap", vfio_attach(&v, hwpt), -EBUSY);
+	vfio_close(&v);
+	lost("destroy", iommufd_destroy(a.iommufd, ioas));
+	lost("unbind", pci_unbind(bdf[0]));
+}
+
 static int try_bound(const char *bdf)
 {
 	struct vfio *v = &a.device[0].vfio;
@@ -307,6 +331,7 @@ static int try_bound(const char *bdf)
 		return -1;
 	try_ioas();
 	try_hwpt(hwpt);
+	try_other_device(hwpt);
 	try_new_session("-bound");
 	check_rc("finish-bound", luo_finish(a.session), -EBUSY);
 	return 0;

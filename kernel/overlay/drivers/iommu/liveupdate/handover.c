@@ -213,17 +213,23 @@ void iommu_lu_jump(void)
 }
 
 /**
- * iommu_lu_attach_refused - Must a device not be attached elsewhere?
- * @dev: The device
+ * iommu_lu_attach_refused - Must a device not be attached to a domain?
+ * @dev:    The device
+ * @domain: The domain
  *
- * Also true for every device once the kernel jumps: what a late attach would
- * link into the tables is not kept, and the tables have been cleaned.
+ * A preserved device stays where it is. A restored domain is for the devices that
+ * came over with it: another one would stay blocked there, and its owner would
+ * take it for attached. Once the kernel jumps no device is attached: what a late
+ * attach would link into the tables is not kept, and the tables have been
+ * cleaned.
  *
  * Context: With group->mutex held.
  * Return: true when an attach is to be refused.
  */
-bool iommu_lu_attach_refused(struct device *dev)
+bool iommu_lu_attach_refused(struct device *dev, struct iommu_domain *domain)
 {
+	if (iommu_lu_domain_restored(domain) && !iommu_lu_device_incoming(dev))
+		return true;
 	return iommu_lu_device_fixed(dev) || iommu_lu_jumping();
 }
 

@@ -392,6 +392,34 @@ static void driver_reset_test(struct kunit *test)
 		release(test, 2, true);
 }
 
+/* Only what came over is attached to a restored domain */
+static void driver_attach_test(struct kunit *test)
+{
+	struct driver_test *dt = test->priv;
+	struct device *dev = &dt->dev[2].pdev.dev;
+	struct iommu_domain own = {};
+	struct iommu_domain *domain;
+
+	read_all(test);
+	adopt_all(test);
+	KUNIT_EXPECT_NULL(test, attach(dt, 2));
+	domain = in_domain(dt, 2)->domain;
+	KUNIT_ASSERT_NOT_NULL(test, domain);
+
+	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, domain));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, &own));
+	dev->iommu->lu = in_device(dt, 2);
+	in_device(dt, 2)->state = IOMMU_LU_CLAIMED;
+	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, domain));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, &own));
+	in_device(dt, 2)->state = IOMMU_LU_REJECTED;
+	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, domain));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, &own));
+	in_device(dt, 2)->state = IOMMU_LU_INCOMING;
+	dev->iommu->lu = NULL;
+	release(test, 2, true);
+}
+
 /* A table entry leads to a live table, a record, a page of a file */
 static void driver_odd_test(struct kunit *test)
 {
@@ -628,6 +656,7 @@ static void td_exit(struct kunit *test)
 static struct kunit_case driver_cases[] = {
 	KUNIT_CASE(driver_whole_test),
 	KUNIT_CASE(driver_reset_test),
+	KUNIT_CASE(driver_attach_test),
 	KUNIT_CASE(driver_odd_test),
 	KUNIT_CASE(driver_twice_test),
 	KUNIT_CASE(driver_two_owners_test),
