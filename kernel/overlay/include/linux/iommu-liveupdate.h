@@ -8,9 +8,11 @@
 #include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+struct dev_iommu;
 struct device;
 struct iommu_device;
 struct iommu_domain;
@@ -518,4 +520,21 @@ static inline bool iommu_lu_device_live(struct device *dev)
 }
 
 #endif /* CONFIG_IOMMU_LIVEUPDATE */
+
+/**
+ * iommu_lu_free_dev_iommu - Free what the IOMMU core knows of a device
+ * @param: What was at dev->iommu
+ *
+ * Whoever asks whether a device came over may look at it without a lock.
+ *
+ * Context: May sleep.
+ */
+static inline void iommu_lu_free_dev_iommu(struct dev_iommu *param)
+{
+	if (IS_ENABLED(CONFIG_IOMMU_LIVEUPDATE))
+		kfree_rcu_mightsleep(param);
+	else
+		kfree(param);
+}
+
 #endif /* __LINUX_IOMMU_LIVEUPDATE_H */

@@ -345,18 +345,20 @@ EXPORT_SYMBOL_GPL(iommu_lu_freeze_device);
 
 /* ---- In which state is a device? ----------------------------------------- */
 
-/* Many ask who hold no lock that the writers hold */
+/*
+ * Many ask who hold no lock that the writers hold, also of a device that may be
+ * on its way out: both structures are freed after a grace period.
+ */
 static bool state_between(struct device *dev, enum iommu_lu_state first,
 			  enum iommu_lu_state last)
 {
-	struct dev_iommu *iommu = READ_ONCE(dev->iommu);
 	struct iommu_lu_device *lu;
 	enum iommu_lu_state state;
+	struct dev_iommu *iommu;
 
-	if (!iommu)
-		return false;
 	guard(rcu)();
-	lu = READ_ONCE(iommu->lu);
+	iommu = READ_ONCE(dev->iommu);
+	lu = iommu ? READ_ONCE(iommu->lu) : NULL;
 	if (!lu)
 		return false;
 	state = READ_ONCE(lu->state);
