@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Two guests on one host: both go along in an update; updates that are refused leave both
-running; and one that does not come back is reaped beside the other. [E7]"""
+running; one that cannot start comes back when it can; and one that does not come back is
+reaped beside the other. [E7]"""
 
 import json
 
@@ -17,6 +18,7 @@ CANNOT = ("QEMU=qemu-system-x86_64 -name web3 -accel kvm -M q35 -m 64 -nodefault
 ALONE = ("systemd-run --unit=alone lu-qemu run alone -- qemu-system-x86_64 -name alone -accel kvm "
          "-M q35,hpet=off,memory-backend=ram0,aux-ram-share=on -m 64 -nodefaults -display none "
          "-object memory-backend-memfd,id=ram0,size=64M,share=on")
+QEMU = "/usr/bin/qemu-system-x86_64"
 # Passes for a luod until it is asked something
 DEAF = "socat UNIX-LISTEN:/run/deaf,socktype=5,fork,unlink-early PIPE"
 
@@ -61,6 +63,19 @@ class Two(Guests):
                        and "luod" in done.stderr, done.stderr.strip())
         host.run("systemctl stop alone deaf && systemctl start luod.socket")
 
+    def without_qemu(self, other: Seen) -> None:
+        """Nothing of web2 is taken as long as the QEMU that it wants is not there."""
+        host, guest = self.host, self.web2
+        host.run(f"mv {QEMU} {QEMU}-away")
+        host.ssh(f"systemctl start {guest.unit}")
+        host.until(f"systemctl is-failed {guest.unit}", 60)
+        said = guest.said()
+        self.check("no-qemu-refuses", "can be tried again" in said and "cannot be run" in said,
+                   said.strip())
+        host.run(f"mv {QEMU}-away {QEMU} && systemctl reset-failed {guest.unit}")
+        host.run(f"systemctl enable --now {guest.unit}")
+        self.went_on("no-qemu-web2", other, guest.until(guest.last()))
+
     def left(self, one: Seen) -> None:
         """web2 came over, and nobody starts it."""
         host, guest = self.host, self.web2
@@ -87,10 +102,15 @@ class Two(Guests):
         self.finished(1)
         self.host.run(f"systemctl disable {self.web2.unit}")
         self.jump(2)
-        self.left(one)
+        self.without_qemu(other)
+        self.healthy(2, self.web1, self.web2)
         self.finished(2)
+        self.host.run(f"systemctl disable {self.web2.unit}")
+        self.jump(3)
+        self.left(one)
+        self.finished(3)
         self.host.run(f"systemctl enable --now {self.web2.unit}")
         anew = self.web2.anew(other)
         self.check("web2-anew", anew.life != other.life, f"up {anew.up} s")
-        self.healthy(2, self.web1, self.web2)
+        self.healthy(3, self.web1, self.web2)
         self.seen_from_outside(reaped=[CARD])
