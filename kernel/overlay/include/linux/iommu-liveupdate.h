@@ -346,7 +346,8 @@ int iommu_lu_pages_add(struct iommu_lu_pages *pages, phys_addr_t phys,
 		       unsigned int order);
 bool iommu_lu_device_fixed(struct device *dev);
 bool iommu_lu_reset_refused(struct pci_dev *pdev);
-bool iommu_lu_attach_refused(struct device *dev, struct iommu_domain *domain);
+bool iommu_lu_attach_refused(struct device *dev, const struct list_head *group,
+			     struct iommu_domain *domain);
 bool iommu_lu_jumping(void);
 void iommu_lu_jump(void);
 
@@ -423,6 +424,7 @@ static inline bool iommu_lu_reset_refused(struct pci_dev *pdev)
 }
 
 static inline bool iommu_lu_attach_refused(struct device *dev,
+					   const struct list_head *group,
 					   struct iommu_domain *domain)
 {
 	return false;

@@ -441,8 +441,7 @@ bool iommu_lu_device_live(struct device *dev)
 
 	if (!iommu_lu_device_incoming(dev))
 		return false;
-	/* It may be on its way out */
-	group = iommu_group_get(dev);
+	group = iommu_lu_get_group(dev);
 	if (!group)
 		return false;
 	live = iommu_group_for_each_dev(group, NULL, see_restored);

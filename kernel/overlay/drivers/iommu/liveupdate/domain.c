@@ -133,7 +133,8 @@ void iommu_lu_out_undo_domain(struct iommu_lu_out *out,
 	if (lu->unit)
 		iommu_lu_unit_put(out, lu->unit);
 	iommu_lu_record_free(&out->domains, lu->index);
-	kfree(lu);
+	/* Whoever attaches a device to it may look at this without our lock */
+	kfree_rcu_mightsleep(lu);
 }
 
 /**
@@ -566,7 +567,9 @@ bool iommu_lu_domain_kept(struct iommu_domain *domain)
  */
 bool iommu_lu_domain_restored(struct iommu_domain *domain)
 {
-	struct iommu_lu_domain *lu = domain ? READ_ONCE(domain->lu) : NULL;
+	struct iommu_lu_domain *lu;
 
+	guard(rcu)();
+	lu = domain ? READ_ONCE(domain->lu) : NULL;
 	return lu && lu->state != IOMMU_LU_PRESERVED;
 }

@@ -214,21 +214,24 @@ void iommu_lu_jump(void)
 
 /**
  * iommu_lu_attach_refused - Must a device not be attached to a domain?
- * @dev:    The device
+ * @dev:    The first device of its group
+ * @group:  The devices of the group
  * @domain: The domain
  *
- * A preserved device stays where it is. A restored domain is for the devices that
- * came over with it: another one would stay blocked there, and its owner would
- * take it for attached. Once the kernel jumps no device is attached: what a late
+ * A preserved device stays where it is. A restored domain is for what came over
+ * with it, which was alone in its group: another device would stay blocked there,
+ * and its owner would take it for attached. Once the kernel jumps no device is attached: what a late
  * attach would link into the tables is not kept, and the tables have been
  * cleaned.
  *
  * Context: With group->mutex held.
  * Return: true when an attach is to be refused.
  */
-bool iommu_lu_attach_refused(struct device *dev, struct iommu_domain *domain)
+bool iommu_lu_attach_refused(struct device *dev, const struct list_head *group,
+			     struct iommu_domain *domain)
 {
-	if (iommu_lu_domain_restored(domain) && !iommu_lu_device_incoming(dev))
+	if (iommu_lu_domain_restored(domain) &&
+	    !(iommu_lu_device_incoming(dev) && list_is_singular(group)))
 		return true;
 	return iommu_lu_device_fixed(dev) || iommu_lu_jumping();
 }

@@ -304,16 +304,16 @@ void iommu_lu_attached(struct device *dev, struct iommu_domain *domain)
  * owner attaches the group to next, and no driver before that.
  *
  * Context: With group->mutex held.
- * Return: true for one that was rejected and not reset since, and for one that
- * did not come over with @domain.
+ * Return: true for one that was rejected and not reset since, and where @domain is
+ * a restored one, for each that did not come over or was rejected.
  */
 bool iommu_lu_attach_skipped(struct device *dev, struct iommu_domain *domain)
 {
 	/* No kept device has direct mappings: such a one never came over */
 	if (dev->iommu->require_direct)
 		return false;
-	if (!READ_ONCE(dev->iommu->lu))
-		return iommu_lu_domain_restored(domain);
+	if (iommu_lu_domain_restored(domain))
+		return !iommu_lu_device_incoming(dev);
 	return iommu_lu_device_rejected(dev) && !iommu_lu_may_unblock(dev);
 }
 
@@ -539,6 +539,21 @@ bool iommu_lu_device_of(struct device *dev, phys_addr_t user)
 	return lu && lu->ser->user == user;
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_of);
+
+/**
+ * iommu_lu_get_group - Take a reference to the group of a device that came over
+ * @dev: The device, which may be on its way out
+ *
+ * The IOMMU core unlinks it before it lets go of its group.
+ *
+ * Context: May sleep; without group->mutex.
+ * Return: the group; NULL when the device is gone or not linked to a record.
+ */
+struct iommu_group *iommu_lu_get_group(struct device *dev)
+{
+	guard(mutex)(&iommu_lu_in.lock);
+	return linked_record(dev) ? iommu_group_get(dev) : NULL;
+}
 
 /* Its unit is in hand, and nobody has the domains it is on */
 static bool device_orphaned(const struct iommu_lu_device *lu)

@@ -392,30 +392,37 @@ static void driver_reset_test(struct kunit *test)
 		release(test, 2, true);
 }
 
-/* Only what came over is attached to a restored domain */
+/* Only what came over, and is alone in its group, is attached to a restored domain */
 static void driver_attach_test(struct kunit *test)
 {
 	struct driver_test *dt = test->priv;
 	struct device *dev = &dt->dev[2].pdev.dev;
-	struct iommu_domain own = {};
-	struct iommu_domain *domain;
+	struct iommu_domain own = {}, *domain;
+	struct iommu_lu_device *lu;
+	struct list_head member, other;
+	LIST_HEAD(group);
 
 	read_all(test);
 	adopt_all(test);
+	list_add(&member, &group);
 	KUNIT_EXPECT_NULL(test, attach(dt, 2));
 	domain = in_domain(dt, 2)->domain;
 	KUNIT_ASSERT_NOT_NULL(test, domain);
 
-	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, domain));
-	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, &own));
-	dev->iommu->lu = in_device(dt, 2);
-	in_device(dt, 2)->state = IOMMU_LU_CLAIMED;
-	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, domain));
-	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, &own));
-	in_device(dt, 2)->state = IOMMU_LU_REJECTED;
-	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, domain));
-	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, &own));
-	in_device(dt, 2)->state = IOMMU_LU_INCOMING;
+	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, &group, domain));
+	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_skipped(dev, domain));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_skipped(dev, &own));
+	dev->iommu->lu = lu = in_device(dt, 2);
+	lu->state = IOMMU_LU_REJECTED;
+	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, &group, domain));
+	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_skipped(dev, domain));
+	lu->state = IOMMU_LU_CLAIMED;
+	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, &group, domain));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_skipped(dev, domain));
+	list_add_tail(&other, &group);
+	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, &group, domain));
+	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_refused(dev, &group, &own));
+	lu->state = IOMMU_LU_INCOMING;
 	dev->iommu->lu = NULL;
 	release(test, 2, true);
 }
