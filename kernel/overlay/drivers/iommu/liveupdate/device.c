@@ -418,34 +418,3 @@ bool iommu_lu_device_rejected(struct device *dev)
 {
 	return state_between(dev, IOMMU_LU_REJECTED, IOMMU_LU_REJECTED);
 }
-
-/* With group->mutex held, so the domain is not freed meanwhile */
-static int see_restored(struct device *dev, void *data)
-{
-	return iommu_lu_domain_restored(iommu_driver_get_domain_for_dev(dev));
-}
-
-/**
- * iommu_lu_device_live - Does a device go on with what it did before?
- * @dev: The device
- *
- * Such a device is not to be reset, powered down or kept from the bus.
- *
- * Context: May sleep; without group->mutex.
- * Return: true while it is attached to a restored domain.
- */
-bool iommu_lu_device_live(struct device *dev)
-{
-	struct iommu_group *group;
-	bool live;
-
-	if (!iommu_lu_device_incoming(dev))
-		return false;
-	group = iommu_lu_get_group(dev);
-	if (!group)
-		return false;
-	live = iommu_group_for_each_dev(group, NULL, see_restored);
-	iommu_group_put(group);
-	return live;
-}
-EXPORT_SYMBOL_GPL(iommu_lu_device_live);

@@ -220,9 +220,9 @@ void iommu_lu_jump(void)
  *
  * A preserved device stays where it is. A restored domain is for what came over
  * with it, which was alone in its group: another device would stay blocked there,
- * and its owner would take it for attached. Once the kernel jumps no device is attached: what a late
- * attach would link into the tables is not kept, and the tables have been
- * cleaned.
+ * and its owner would take it for attached. Once the kernel jumps no device is
+ * attached: what a late attach would link into the tables is not kept, and the
+ * tables have been cleaned.
  *
  * Context: With group->mutex held.
  * Return: true when an attach is to be refused.

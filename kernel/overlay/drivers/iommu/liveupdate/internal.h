@@ -185,7 +185,6 @@ struct iommu_domain *iommu_lu_attached_to(struct device *dev);
 /* probe.c */
 const char *iommu_lu_in_attach(struct iommu_lu_in *in,
 			       struct iommu_lu_device *lu, struct device *dev);
-struct iommu_group *iommu_lu_get_group(struct device *dev);
 
 /* handover.c */
 int iommu_lu_in_get(void);

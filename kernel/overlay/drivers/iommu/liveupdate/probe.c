@@ -540,20 +540,43 @@ bool iommu_lu_device_of(struct device *dev, phys_addr_t user)
 }
 EXPORT_SYMBOL_GPL(iommu_lu_device_of);
 
-/**
- * iommu_lu_get_group - Take a reference to the group of a device that came over
- * @dev: The device, which may be on its way out
- *
- * The IOMMU core unlinks it before it lets go of its group.
- *
- * Context: May sleep; without group->mutex.
- * Return: the group; NULL when the device is gone or not linked to a record.
- */
-struct iommu_group *iommu_lu_get_group(struct device *dev)
+/* The IOMMU core unlinks a device before it lets go of its group */
+static struct iommu_group *get_group(struct device *dev)
 {
 	guard(mutex)(&iommu_lu_in.lock);
 	return linked_record(dev) ? iommu_group_get(dev) : NULL;
 }
+
+/* With group->mutex held, so the domain is not freed meanwhile */
+static int see_restored(struct device *dev, void *data)
+{
+	return iommu_lu_domain_restored(iommu_driver_get_domain_for_dev(dev));
+}
+
+/**
+ * iommu_lu_device_live - Does a device go on with what it did before?
+ * @dev: The device
+ *
+ * Such a device is not to be reset, powered down or kept from the bus.
+ *
+ * Context: May sleep; without group->mutex.
+ * Return: true while it is attached to a restored domain.
+ */
+bool iommu_lu_device_live(struct device *dev)
+{
+	struct iommu_group *group;
+	bool live;
+
+	if (!iommu_lu_device_incoming(dev))
+		return false;
+	group = get_group(dev);
+	if (!group)
+		return false;
+	live = iommu_group_for_each_dev(group, NULL, see_restored);
+	iommu_group_put(group);
+	return live;
+}
+EXPORT_SYMBOL_GPL(iommu_lu_device_live);
 
 /* Its unit is in hand, and nobody has the domains it is on */
 static bool device_orphaned(const struct iommu_lu_device *lu)
