@@ -53,9 +53,7 @@ def gaps_of(run: Run) -> List[Tuple[int, Optional[int]]]:
 
 def span_of(run: Run) -> witness.Span:
     end = run.said.end.ns if run.said.end else None
-    last = run.said.events[-1].ns if run.said.events else None
-    return witness.Span(run.said.moment("ready"), gaps_of(run), run.said.moment("unbound"),
-                        end, last)
+    return witness.Span(run.said.moment("ready"), gaps_of(run), run.said.moment("unbound"), end)
 
 
 def _tallies(run: Run, problems: List[str]) -> Dict[int, frames.Tally]:

@@ -37,7 +37,7 @@ CONTROL_TRANSLATION = 1 << 0
 # the event says neither why nor whether something was to be written
 REASON_UNKNOWN = 0
 # what a guest leaves in the trace, see guest/lib/pci.h; a register of the host bridge
-SCRATCHPAD, MARK_FREEZE, MARK_ARM = 0xdc, 0xf0f1, 0xf0f2
+SCRATCHPAD, MARK_FREEZE, MARK_ARM, MARK_POWER_OFF = 0xdc, 0xf0f1, 0xf0f2, 0xf0f3
 BAR0, SIZE_OF_BAR = 0x10, 0xffffffff
 # QEMU's virtio cards have the ATS capability at 0x100
 ATS_CONTROL, ATS_ENABLE = 0x106, 1 << 15
@@ -258,7 +258,6 @@ class Span(NamedTuple):
     gaps: List[Tuple[int, Optional[int]]] = []  # each freeze and the next owner
     unbound: Optional[int] = None
     end: Optional[int] = None
-    last_event: Optional[int] = None
 
 
 def _lost(switched: List[Tuple[int, int, bool]], guarded: Dict[int, str],
@@ -269,13 +268,18 @@ def _lost(switched: List[Tuple[int, int, bool]], guarded: Dict[int, str],
                            for start, end in span.gaps)})
 
 
-def _translation_offs(trace: Trace, span: Span) -> List[int]:
-    """When it went off. Powering off does that too, so the last time is
-    left out when it comes after the last event and for good. The moment of
-    the verdict would be too coarse: its stamp is late behind a long blob."""
+def _marked(trace: Trace, mark: int) -> Optional[int]:
+    return next((ns for ns, value in trace.marks if value == mark), None)
+
+
+def _translation_offs(trace: Trace) -> List[int]:
+    """When it went off. Powering off does that too, so the last time is left out when it
+    comes after the guest has marked that and for good. What the guest says on the wire
+    would be too coarse: its stamp is as late as the host is slow."""
     offs = [ns for ns, on in trace.translation if not on]
     for_good = trace.translation and not trace.translation[-1][1]
-    if for_good and span.end is not None and offs[-1] > (span.last_event or 0):
+    end = _marked(trace, MARK_POWER_OFF)
+    if for_good and end is not None and offs[-1] > end:
         offs.pop()
     return offs
 
@@ -297,10 +301,6 @@ class Interrupts(NamedTuple):
     after: int
     blocked: int                # requests of which the IOMMU knew nothing
     intx: List[str]             # devices that could raise INTx at the jump
-
-
-def _marked(trace: Trace, mark: int) -> Optional[int]:
-    return next((ns for ns, value in trace.marks if value == mark), None)
 
 
 def interrupts(trace: Trace, kept: Dict[int, str], heard: Optional[int]) -> Optional[Interrupts]:
@@ -336,7 +336,7 @@ def testify(trace: Trace, machine: Machine, span: Span) -> Testimony:
     if bad:
         told = (f"{_name(bad[0].source)} {'write' if bad[0].write else 'read'} at "
                 f"0x{bad[0].addr:x}, reason {bad[0].reason}")
-    offs = _translation_offs(trace, span)
+    offs = _translation_offs(trace)
     unremapped = [ns for ns, on in trace.remapping if not on]
     return Testimony(any(on for _, on in trace.translation), len(offs),
                      len(bad), len(blocked), len(other), told,

@@ -102,6 +102,8 @@ static void power_off(void)
 {
 	wire_drain();
 	sync();
+	/* A machine without PCI has no IOMMU either */
+	pci_trace_mark(MARK_POWER_OFF);
 	/* Without ACPI a machine can only start anew, which ends QEMU as well. */
 	reboot(access("/sys/firmware/acpi", F_OK) ? RB_AUTOBOOT : RB_POWER_OFF);
 	for (;;)

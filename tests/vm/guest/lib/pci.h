@@ -48,7 +48,11 @@ int pci_write16(const char *bdf, unsigned int at, uint16_t val);
  * Leaves a mark in QEMU's trace, whose order is then that of what the guest does,
  * however late the host hears of it: the host bridge has a register for nothing.
  */
-enum pci_mark { MARK_FREEZE = 0xf0f1, MARK_ARM = 0xf0f2 };
+enum pci_mark {
+	MARK_FREEZE = 0xf0f1,
+	MARK_ARM = 0xf0f2,
+	MARK_POWER_OFF = 0xf0f3,
+};
 int pci_trace_mark(enum pci_mark mark);
 /*
  * Maps a BAR past any driver, without a write to the device; NULL when that

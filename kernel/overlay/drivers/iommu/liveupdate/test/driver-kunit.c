@@ -412,7 +412,8 @@ static void driver_attach_test(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, &group, domain));
 	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_skipped(dev, domain));
 	KUNIT_EXPECT_FALSE(test, iommu_lu_attach_skipped(dev, &own));
-	dev->iommu->lu = lu = in_device(dt, 2);
+	lu = in_device(dt, 2);
+	dev->iommu->lu = lu;
 	lu->state = IOMMU_LU_REJECTED;
 	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_refused(dev, &group, domain));
 	KUNIT_EXPECT_TRUE(test, iommu_lu_attach_skipped(dev, domain));
