@@ -120,9 +120,30 @@ static int no_luod(const char *name, struct lu_error *err)
 			"luod does not run; start luod.service, or make this a systemd service with LUOSession= or FileDescriptorStoreMax=");
 }
 
-/* 0, or what luod or the way to it says. @ret_fd may be NULL for none. */
+/*
+ * One question. A luod that has too many clients answers and hangs up before it has
+ * read any; that it hung up is told first, and then the answer.
+ */
+static int exchange(int sock, const struct lu_broker_request *request, int fd,
+		    struct lu_broker_reply *reply, int *ret_fd)
+{
+	int sent, rc;
+
+	sent = lui_send(sock, request, sizeof(*request), fd, NULL, 0);
+	if (sent && sent != -EPIPE)
+		return sent;
+	rc = receive_reply(sock, reply, ret_fd);
+	if (rc == -ECONNRESET && !receive_reply(sock, reply, ret_fd))
+		return 0;
+	return rc && sent ? sent : rc;
+}
+
+/*
+ * 0, or what luod or the way to it says. @ret_fd may be NULL for none. @ret_heard
+ * may be, too, and says whether an error is luod's answer.
+ */
 static int luod_ask(enum lu_broker_op op, const char *name, int fd,
-		    int *ret_fd, struct lu_error *err)
+		    int *ret_fd, bool *ret_heard, struct lu_error *err)
 {
 	struct lu_broker_request request = {
 		.magic = LU_BROKER_MAGIC,
@@ -140,9 +161,7 @@ static int luod_ask(enum lu_broker_op op, const char *name, int fd,
 		return no_luod(name, err);
 	if (sock < 0)
 		return lui_fail_system(err, sock, NULL, "luod");
-	rc = lui_send(sock, &request, sizeof(request), fd, NULL, 0);
-	if (!rc)
-		rc = receive_reply(sock, &reply, &got);
+	rc = exchange(sock, &request, fd, &reply, &got);
 	close(sock);
 	/* Hung up on before the question was read: systemd has its socket, not luod */
 	if (rc == -ECONNRESET)
@@ -161,6 +180,8 @@ static int luod_ask(enum lu_broker_op op, const char *name, int fd,
 	if (!reply.code)
 		return lui_fail(err, -EPROTO, LU_WHY_KEEPER, name,
 				"luod gave an answer that does not belong to the question");
+	if (ret_heard)
+		*ret_heard = true;
 	return lui_fail(err, reply.code, LU_WHY_KEEPER, name, "%s", reply.text);
 }
 
@@ -171,7 +192,7 @@ int lui_luod_get(const char *name, enum lu_direction direction,
 
 	rc = luod_ask(direction == LU_OUT ? LU_BROKER_CREATE :
 					    LU_BROKER_RETRIEVE,
-		      name, -1, &fd, err);
+		      name, -1, &fd, NULL, err);
 	return rc ? rc : fd;
 }
 
@@ -210,6 +231,7 @@ static bool can_be_stored(const char *name)
 
 int lu_session_park(struct lu_session *session, struct lu_error *err)
 {
+	bool heard = false;
 	char text[128];
 	int rc;
 
@@ -234,9 +256,12 @@ int lu_session_park(struct lu_session *session, struct lu_error *err)
 		session->keeper = LUI_SYSTEMD;
 		return 0;
 	}
-	rc = luod_ask(LU_BROKER_PARK, session->name, session->fd, NULL, err);
-	if (rc != -ENOTCONN)
-		session->keeper = rc ? LUI_PERHAPS_LUOD : LUI_LUOD;
+	rc = luod_ask(LU_BROKER_PARK, session->name, session->fd, NULL, &heard,
+		      err);
+	if (!rc)
+		session->keeper = LUI_LUOD;
+	else if (!heard && rc != -ENOTCONN)
+		session->keeper = LUI_PERHAPS_LUOD;
 	return rc;
 }
 
@@ -285,7 +310,8 @@ int lu_session_unpark(struct lu_session *session, struct lu_error *err)
 				 "systemd did not hear that session '%s' is not to be kept: %s",
 				 session->name, strerrordesc_np(-rc));
 	} else if (session->keeper != LUI_NOBODY) {
-		rc = luod_ask(LU_BROKER_UNPARK, session->name, -1, NULL, err);
+		rc = luod_ask(LU_BROKER_UNPARK, session->name, -1, NULL, NULL,
+			      err);
 	}
 	if (!rc)
 		session->keeper = LUI_NOBODY;

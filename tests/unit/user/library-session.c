@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "../../../lib/src/broker.h"
 #include "library.h"
 
 static void support(void)
@@ -447,6 +448,50 @@ static void luod_cannot_say(void)
 	close(n.sock);
 }
 
+/* One with too many clients answers without a look at the question. */
+static void *answer_busy(void *arg)
+{
+	struct lu_broker_reply reply = { .magic = LU_BROKER_MAGIC,
+					 .version = LU_BROKER_VERSION,
+					 .code = -EUSERS,
+					 .text = "too many" };
+	int sock = accept(*(int *)arg, NULL, NULL);
+	struct pollfd asked = { .fd = sock, .events = POLLIN };
+
+	poll(&asked, 1, -1);
+	CHECK(send(sock, &reply, sizeof(reply), 0) == sizeof(reply));
+	close(sock);
+	return NULL;
+}
+
+static void luod_is_busy(void)
+{
+	struct lu_error err = LU_ERROR_INIT;
+	struct sockaddr_un to;
+	struct lu_session *s = NULL;
+	pthread_t thread;
+	int sock = listener(&to, SOCK_SEQPACKET);
+
+	CHECK(!listen(sock, 1));
+	setenv("LUOD_SOCKET", to.sun_path, 1);
+	for (int direction = LU_OUT; direction <= LU_IN; direction++) {
+		CHECK_RC(pthread_create(&thread, NULL, answer_busy, &sock), 0);
+		CHECK_RC(lu_session_acquire("vm", direction, &s, &err), -EUSERS);
+		CHECK(!s && !strcmp(err.text, "too many"));
+		pthread_join(thread, NULL);
+	}
+	/* It has nothing that would have to be taken back. */
+	CHECK_RC(lu_session_create("vm", &s, &err), 0);
+	CHECK_RC(pthread_create(&thread, NULL, answer_busy, &sock), 0);
+	CHECK_RC(lu_session_park(s, &err), -EUSERS);
+	pthread_join(thread, NULL);
+	setenv("LUOD_SOCKET", "/nonexistent/luod", 1);
+	CHECK_RC(lu_session_unpark(s, &err), 0);
+	lu_session_free(s);
+	unlink(to.sun_path);
+	close(sock);
+}
+
 /* What luod has made in the kernel before is there without it, too. */
 static void luod_does_not_come_back(void)
 {
@@ -517,6 +562,7 @@ const struct test session_tests[] = {
 	{ "store-finished", store_finished },
 	{ "luod-only-listens", luod_only_listens },
 	{ "luod-cannot-say", luod_cannot_say },
+	{ "luod-is-busy", luod_is_busy },
 	{ "luod-does-not-come-back", luod_does_not_come_back },
 	{ "keeper-gone", keeper_gone },
 	{ NULL, NULL },
