@@ -136,12 +136,33 @@ static int put_stream(struct back *b, struct why *why)
 		    0;
 }
 
+/* What is told of the devices is needed when nothing can be given back any more. */
+static int check_devices(const struct back *b, struct why *why)
+{
+	json_object *irq;
+
+	if (!json_object_is_type(json_object_object_get(b->vm, "devices"),
+				 json_type_array))
+		return because(why, -EBADMSG, "the list of devices is missing");
+	for (unsigned int i = 0; i < b->cpr.devices; i++) {
+		const char *name = b->cpr.device[i].name;
+
+		irq = json_object_object_get(device_named(b->vm, name), "irq");
+		if (!json_object_is_type(irq, json_type_int))
+			return because(why, -EBADMSG,
+				       "nothing is told of device '%s'", name);
+	}
+	return 0;
+}
+
 /* What can be mended while everything still waits in the session */
 static int prepare(struct back *b, struct why *why)
 {
 	b->argv = list_of(json_object_object_get(b->vm, "argv"));
 	if (!b->argv)
 		return because(why, -EBADMSG, "QEMU's command line is missing");
+	if (check_devices(b, why))
+		return -EBADMSG;
 	if (can_become(b->argv[0], why) || put_stream(b, why))
 		return -EAGAIN;
 	return 0;

@@ -17,6 +17,7 @@
 #include "cpr.h"
 #include "files.h"
 #include "irqs.h"
+#include "keeper.h"
 #include "parts.h"
 
 struct hold {
@@ -150,21 +151,30 @@ static int add_blobs(struct hold *h, struct why *why)
 static int undo(struct hold *h, struct why *why)
 {
 	struct lu_error err = LU_ERROR_INIT;
-	int rc = lu_plan_undo(h->plan, h->session, &err);
+	int rc, left = h->req->timeout_ms;
 
+	do
+		rc = lu_plan_undo(h->plan, h->session, &err);
+	while (keeper_is_busy(rc, &left));
 	return rc ? because_of(why, rc, &err) : 0;
 }
 
 static int preserve(struct hold *h, struct why *why)
 {
 	struct lu_error err = LU_ERROR_INIT;
-	int rc;
+	int rc, left = h->req->timeout_ms;
 
-	rc = lu_session_acquire(h->req->name, LU_OUT, &h->session, &err);
+	do
+		rc = lu_session_acquire(h->req->name, LU_OUT, &h->session,
+					&err);
+	while (keeper_is_busy(rc, &left));
 	if (!rc)
 		rc = lu_plan_preserve(h->plan, h->session, &err);
-	if (!rc)
+	if (rc)
+		return because_of(why, rc, &err);
+	do
 		rc = lu_session_park(h->session, &err);
+	while (keeper_is_busy(rc, &left));
 	return rc ? because_of(why, rc, &err) : 0;
 }
 
@@ -240,8 +250,13 @@ int verb_hold(const struct request *req)
 	complain("'%s' stands still.", req->name);
 	if (!save(&h, &why) && !answer(&h, "held", NULL, &why))
 		return wait_and_see(&h, &signals);
+	/* Of one that has run on since, no session may be left that brings it back. */
+	if (h.session && undo(&h, &other)) {
+		complain("%s. That cannot be undone: %s.", why.text,
+			 other.text);
+		answer(&h, "held", &other, &other);
+		return wait_and_see(&h, &signals);
+	}
 	complain("%s. The guest runs on.", why.text);
-	if (h.session && undo(&h, &other))
-		complain("%s", other.text);
 	return let_run(&h, "refused", &why);
 }

@@ -12,6 +12,7 @@
 #define SESSIONS_FILE "/sys/kernel/liveupdate/sessions"
 /* The first whose stores outlive a kexec; since 254 it says that there is one. */
 #define SYSTEMD_KEEPS_STORES 261
+#define AGAIN_MS 100
 
 /* systemd tells a service that it has a store, and one with LUOSession= of that. */
 static bool has_store(pid_t qemu)
@@ -106,4 +107,13 @@ int keeper_has_none(const struct request *req, struct why *why)
 	}
 	free(text);
 	return rc;
+}
+
+bool keeper_is_busy(int rc, int *left)
+{
+	if ((rc != -EUSERS && rc != -EPIPE) || *left <= 0)
+		return false;
+	usleep(AGAIN_MS * 1000);
+	*left -= AGAIN_MS;
+	return true;
 }

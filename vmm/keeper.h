@@ -3,6 +3,7 @@
 #ifndef LU_QEMU_KEEPER_H
 #define LU_QEMU_KEEPER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "lu-qemu.h"
@@ -19,5 +20,12 @@ int keeper_look(pid_t qemu, bool *ret_store, struct why *why);
  * not, or if the kernel does not say; -EEXIST with @why.
  */
 int keeper_has_none(const struct request *req, struct why *why);
+
+/*
+ * Other guests of this host start and stop at the same time, and luod answers a few at
+ * once: is what it was asked to be asked again? Waits a little, which is taken off
+ * @left, in milliseconds.
+ */
+bool keeper_is_busy(int rc, int *left);
 
 #endif

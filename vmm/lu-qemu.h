@@ -18,7 +18,7 @@ enum {
 	EXIT_DONE = 0,
 	EXIT_REFUSED = 1, /* not done, the guest is as it was */
 	EXIT_CANNOT = 2, /* nobody knows what was meant */
-	EXIT_LOST = 3, /* the guest is gone */
+	EXIT_LOST = 3, /* the guest is gone, or does not go on */
 };
 
 /* What was asked for on the command line. */

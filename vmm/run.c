@@ -11,8 +11,6 @@
 #include "files.h"
 #include "keeper.h"
 
-#define AGAIN_MS 100
-
 /* QEMU's monitor that "lu-qemu save" talks to, behind the command line. */
 static int start(const struct request *req, struct why *why)
 {
@@ -39,20 +37,16 @@ static int start(const struct request *req, struct why *why)
 	return rc;
 }
 
-/* Other guests of this host start at the same time, and luod answers a few at once. */
-static int ask_for_session(const struct request *req,
-			   struct lu_session **ret, struct lu_error *err)
+/* Nothing was taken: another process tries again, for which somebody has to keep it. */
+static void put_back(const struct request *req, struct lu_session *session,
+		     const struct why *why)
 {
-	int rc, left = req->timeout_ms;
+	struct lu_error err = LU_ERROR_INIT;
 
-	do {
-		rc = lu_session_acquire(req->name, LU_IN, ret, err);
-		if (rc != -EUSERS && rc != -EPIPE)
-			break;
-		usleep(AGAIN_MS * 1000);
-		left -= AGAIN_MS;
-	} while (left > 0);
-	return rc;
+	complain("'%s' can be tried again: %s.", req->name, why->text);
+	if (lu_session_park(session, &err))
+		complain("without a device it is lost, as nobody keeps its session: %s.",
+			 err.text);
 }
 
 int verb_run(const struct request *req)
@@ -60,18 +54,19 @@ int verb_run(const struct request *req)
 	struct lu_error err = LU_ERROR_INIT;
 	struct lu_session *session;
 	struct why why = { "" };
-	int rc;
+	int rc, left = req->timeout_ms;
 
 	if (mkdir(req->dir, 0700) && errno != EEXIST) {
 		complain("%s: %m.", req->dir);
 		return EXIT_REFUSED;
 	}
-	rc = ask_for_session(req, &session, &err);
+	do
+		rc = lu_session_acquire(req->name, LU_IN, &session, &err);
+	while (keeper_is_busy(rc, &left));
 	if (!rc) {
 		rc = back(req, session, &why);
 		if (rc == -EAGAIN)
-			complain("'%s' can be tried again: %s.", req->name,
-				 why.text);
+			put_back(req, session, &why);
 		else
 			complain("'%s' does not go on: %s. 'luctl show' has what is left, 'luctl reap %s' ends it.",
 				 req->name, why.text, lu_session_name(session));

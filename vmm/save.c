@@ -203,6 +203,14 @@ static int start(struct qmp *qmp, const struct request *req, struct why *why)
 	return rc;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
 /* Not yet QEMU, or one that has not read its state to the end */
 static bool takes_state(const struct request *req)
 {
@@ -228,9 +236,11 @@ static int runs_on(const struct watch *w, const struct request *req,
 		   struct why *why)
 {
 	struct pollfd process = { .fd = w->process, .events = POLLIN };
+	int64_t ends = now_ms() + req->timeout_ms;
+	struct request look = *req;
 
-	for (int left = req->timeout_ms; left > 0 && takes_state(req);
-	     left -= LOOK_MS)
+	/* Somebody else can have the monitor, and then it does not answer. */
+	while ((look.timeout_ms = ends - now_ms()) > 0 && takes_state(&look))
 		if (poll(&process, 1, LOOK_MS) > 0)
 			return because(why, -ESRCH,
 				       "QEMU did not take its state back, and has ended");
@@ -243,7 +253,11 @@ static int tell(json_object *answer, const struct request *req,
 	const char *state = answer ? text_of(answer, "state") : "";
 	int code = EXIT_REFUSED;
 
-	if (!strcmp(state, "held")) {
+	if (!strcmp(state, "held") && *text_of(answer, "why")) {
+		complain("'%s' was not preserved, and stands still, as what was done of it cannot be undone: %s. Try 'lu-qemu resume %s'.",
+			 req->name, text_of(answer, "why"), req->name);
+		code = EXIT_LOST;
+	} else if (!strcmp(state, "held")) {
 		printf("'%s' is preserved, and waits for the live update.\n",
 		       req->name);
 		code = EXIT_DONE;

@@ -259,7 +259,7 @@ class Guest(unittest.TestCase):
     def test_one_that_minds_no_button_is_ended(self):
         self.good()
         self.ask("cont")
-        done = self.lu_qemu("stop", "--timeout", "0.1")
+        done = self.lu_qemu("stop", "--timeout", "5")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.process.wait(60)
 
