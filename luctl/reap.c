@@ -4,11 +4,13 @@
  * are blocked, its memory is free. Its memory, and what its devices were asked for,
  * are lost.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <liveupdate.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "luctl.h"
 #include "sysfs.h"
@@ -48,6 +50,8 @@ static const struct holder *owner_of(const struct world *w, const char *shown)
 	bool luod = false;
 
 	while ((h = holder_next(&w->holders, HOLDS_SESSION, shown, &at))) {
+		if (h->pid == getpid())
+			continue;
 		if (!strcmp(h->comm, "luod"))
 			luod = true;
 		else if (h->pid == 1)
@@ -97,16 +101,58 @@ static int look(const struct world *w, const char *shown, bool dry_run)
 	return 0;
 }
 
-static int reap(const char *name, int timeout_ms)
+/*
+ * From the kernel, or a copy of luod's. That knows one of this user by a shorter name
+ * as well, which can be the whole name of another.
+ */
+static int take(const char *name, struct lu_session **ret, struct lu_error *e)
+{
+	struct lu_error of_luod = LU_ERROR_INIT;
+	int rc = lu_session_retrieve(name, ret, e);
+
+	if (rc != -EALREADY ||
+	    lu_session_acquire(name, LU_IN, ret, &of_luod))
+		return rc;
+	if (!strcmp(lu_session_name(*ret), name))
+		return 0;
+	lu_session_free(*ret);
+	return rc;
+}
+
+/* Its owner may have got it from luod, too, since it was looked at. */
+static int still_alone(const char *shown)
+{
+	const struct holder *h;
+	struct world w;
+	int code = 0;
+	char *who;
+
+	world_read(&w);
+	h = owner_of(&w, shown);
+	if (h) {
+		who = holder_text(h);
+		complain("%s has %s now; end that first.", who, shown);
+		free(who);
+		code = EXIT_REFUSED;
+	}
+	world_free(&w);
+	return code;
+}
+
+static int reap(const char *name, const char *shown, int timeout_ms)
 {
 	struct lu_error e = LU_ERROR_INIT;
 	struct lu_session *session;
 	struct lu_guest *guest;
 	int rc;
 
-	rc = lu_session_acquire(name, LU_IN, &session, &e);
+	rc = take(name, &session, &e);
 	if (rc)
 		return tell_error(&e, rc);
+	if (still_alone(shown)) {
+		lu_session_free(session);
+		return EXIT_REFUSED;
+	}
 	rc = lu_guest_open(session, &guest, &e);
 	if (!rc) {
 		rc = lu_guest_reap(guest, timeout_ms, &e);
@@ -129,7 +175,7 @@ int verb_reap(const struct request *req)
 	code = look(&w, shown, req->dry_run);
 	world_free(&w);
 	if (!code && !req->dry_run)
-		code = reap(req->subject, req->timeout_ms);
+		code = reap(req->subject, shown, req->timeout_ms);
 	free(shown);
 	return code;
 }
