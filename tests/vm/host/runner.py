@@ -16,8 +16,9 @@ from .machine import Machine, load as load_machine
 from .sending import Sending
 
 RATE = 1200
-# how long the guest may take to power off after its verdict
-POWER_OFF_S = 10
+# how long the guest may take to power off after its verdict, and as a share of what
+# it has for all: where much is counted everything takes long
+POWER_OFF_S, POWER_OFF_SHARE = 10, 0.1
 # and the wire to fall silent once QEMU has ended
 SILENCE_S = 2
 # between the last frame and GO stop
@@ -311,7 +312,8 @@ class Run:
             self.on_event(got)
 
     def power_off_seconds(self) -> float:
-        return min(POWER_OFF_S, self.case.seconds) * self.slowness()
+        most = max(POWER_OFF_S, self.case.seconds * POWER_OFF_SHARE)
+        return min(most, self.case.seconds) * self.slowness()
 
     def power_off(self) -> None:
         """Let it go down by itself, so that the console is complete."""
