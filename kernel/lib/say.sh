@@ -5,6 +5,9 @@ say()  { printf '%s\n' "$*"; }
 note() { printf '%s: %s\n' "$me" "$*" >&2; }
 die()  { printf '%s: %s\n' "$me" "$*" >&2; exit 1; }
 
+# What a program says of itself in its first lines, for --help
+about() { sed -n '3,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+
 # One line that is overwritten on a terminal; elsewhere one line per tenth.
 # progress LABEL DONE TOTAL
 progress() {

@@ -128,6 +128,7 @@ enum lu_direction {
  * -EEXIST: LU_OUT, and there is one of that name
  * -EBUSY: somebody has it, or kept /dev/liveupdate open for 5 seconds
  * -EACCES: none of the three is open to this user
+ * -EUSERS: luod has too many clients, ask again
  * others: LU_IN, and luod is there and could not say; it is not known whether there
  * is one, so ask again
  */
@@ -179,7 +180,8 @@ enum lu_direction lu_session_direction(const struct lu_session *session);
  * systemd 261 on; a service that may run with an older one has none, or takes FDSTORE
  * out of its environment.
  *
- * Return: 0, or -errno: -ENOTCONN there is no keeper (LU_WHY_NO_KEEPER)
+ * Return: 0, or -errno: -ENOTCONN there is no keeper (LU_WHY_NO_KEEPER); -EUSERS luod
+ * has too many clients, ask again; what else systemd or luod says
  */
 int lu_session_park(struct lu_session *session, struct lu_error *err);
 

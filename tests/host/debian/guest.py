@@ -106,7 +106,7 @@ class Guest:
         where.write_text(look)
         kind = Deadlock if is_deadlock(look) else RigError
         raise kind(f"The guest {self.name} does not go on: {now or 'it says nothing'}. "
-                       f"{self.said()} See {shown(where)}.")
+                   f"{self.said()} See {shown(where)}.")
 
     def said(self, boot: int = 0) -> str:
         """What its service has written in this boot, or one before."""
